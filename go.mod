@@ -1,0 +1,3 @@
+module github.com/pseudods/pseudods
+
+go 1.26
