@@ -1,0 +1,132 @@
+package mls
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+)
+
+// Marshaler is a structure of this package that can be encoded.
+type Marshaler interface {
+	MarshalTLS(*tlscodec.Writer)
+}
+
+// Unmarshaler is a structure of this package that can be decoded.
+type Unmarshaler interface {
+	UnmarshalTLS(*tlscodec.Reader)
+}
+
+// Limits bound what [Limits.Unmarshal] accepts: octets, vector elements, depth
+// of nesting. A zero field means the default.
+type Limits = tlscodec.Limits
+
+// ErrMalformed is the family of all decoding errors: truncation, trailing
+// octets, length headers that are not of minimum size, values no type has, and
+// inputs over the limits.
+var ErrMalformed = tlscodec.ErrMalformed
+
+// ErrEncode: a structure has no encoding, for example a union without content.
+var ErrEncode = errors.New("mls: structure has no encoding")
+
+// Unmarshal decodes data, all of it, into v under the default limits. Octet
+// strings in v alias data. Errors wrap [ErrMalformed]; v is then undefined.
+func Unmarshal(data []byte, v Unmarshaler) error { return unmarshal(data, v, Limits{}) }
+
+// UnmarshalWithin is [Unmarshal] under limits of the caller.
+func UnmarshalWithin(l Limits, data []byte, v Unmarshaler) error { return unmarshal(data, v, l) }
+
+func unmarshal(data []byte, v Unmarshaler, l Limits) error {
+	r := tlscodec.NewReader(data, l)
+	v.UnmarshalTLS(r)
+	if err := r.Finish(); err != nil {
+		return fmt.Errorf("mls: %T: %w", v, err)
+	}
+	return nil
+}
+
+// scratch holds buffers that grew to the size of past encodings, so that a
+// marshalled structure costs one allocation of exactly its size.
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxScratch = 1 << 20
+
+// Marshal encodes v, or fails with [ErrEncode].
+func Marshal(v Marshaler) ([]byte, error) {
+	buf := scratch.Get().(*[]byte)
+	w := tlscodec.NewWriter((*buf)[:0])
+	v.MarshalTLS(w)
+	b, err := w.Bytes()
+	var out []byte
+	if err == nil {
+		out = append(make([]byte, 0, len(b)), b...)
+	}
+	clear(b) // encodings of secrets pass here too
+	if cap(b) <= maxScratch {
+		*buf = b
+	}
+	scratch.Put(buf)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %T: %w", ErrEncode, v, err)
+	}
+	return out, nil
+}
+
+// mustMarshal encodes what was decoded or made by this package, so that a
+// failure is a broken invariant.
+func mustMarshal(v Marshaler) []byte {
+	b, err := Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// readVector appends the elements of a vector<V> to a nil slice.
+func readVector[T any, P interface {
+	*T
+	Unmarshaler
+}](r *tlscodec.Reader) (out []T) {
+	r.Vector(func(r *tlscodec.Reader) {
+		var v T
+		P(&v).UnmarshalTLS(r)
+		out = append(out, v)
+	})
+	return out
+}
+
+// writeVector writes a vector<V>.
+func writeVector[T any, P interface {
+	*T
+	Marshaler
+}](w *tlscodec.Writer, vs []T) {
+	w.Vector(func(w *tlscodec.Writer) {
+		for i := range vs {
+			P(&vs[i]).MarshalTLS(w)
+		}
+	})
+}
+
+// readUint16s reads a vector<V> of 2-octet values.
+func readUint16s[T ~uint16](r *tlscodec.Reader) []T {
+	b := tlscodec.NewReader(r.Opaque(), Limits{})
+	var out []T
+	if b.Len() > 0 {
+		out = make([]T, 0, b.Len()/2)
+	}
+	for !b.Empty() {
+		out = append(out, T(b.Uint16()))
+	}
+	if b.Err() != nil {
+		r.Fail(b.Err())
+	}
+	return out
+}
+
+func writeUint16s[T ~uint16](w *tlscodec.Writer, vs []T) {
+	w.Varint(2 * len(vs))
+	for _, v := range vs {
+		w.Uint16(uint16(v))
+	}
+}
