@@ -1,0 +1,214 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	engine "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// Config says how to open a database. Dir and Format must be set.
+type Config struct {
+	// Dir is the database's directory, created with mode 0700 if absent.
+	Dir string
+	// Format names what the database holds. An empty directory takes it; any
+	// other must have been made with the same one, else [ErrFormat].
+	Format Format
+	// Fence is the path of the fence file, in a directory that exists and that
+	// is not restored together with Dir. Empty means no fence; a database that
+	// was once opened with a fence is refused without it.
+	Fence string
+	// OnRollback is called by Open when the database is older than its fence,
+	// with the newest note (see [Tx.SetNote]) that the fence holds. What it
+	// writes is durable before anything else is accepted. Open fails with its
+	// error, or with [ErrRolledBack] if it is nil.
+	OnRollback func(tx *Tx, note []byte) error
+	// Queue is how many requests wait at most for the committer; further
+	// callers of Submit block. Default 1024.
+	Queue int
+	// MinFree is the free space of the disk, in octets, below which writes are
+	// off. They are on again at a quarter more. It must leave room for what
+	// compaction needs at a time. Default 512 MiB.
+	MinFree uint64
+	// Free reports the free space at Dir. Default: what the file system
+	// says an unprivileged user may still write.
+	Free func(dir string) (uint64, error)
+	// Fault, if set, is asked before each [Step]; an error is treated as a
+	// failure of the disk at that point. For tests.
+	Fault func(Step) error
+}
+
+// Format names a kind of store and the version of its records.
+type Format struct {
+	// Name is 1 to 64 octets of ASCII, such as "spent-tokens".
+	Name    string
+	Version uint32
+}
+
+func (c *Config) validate() error {
+	if c.Dir == "" {
+		return errors.New("badger: no directory")
+	}
+	if c.Queue == 0 {
+		c.Queue = 1024
+	}
+	if c.Queue < 0 {
+		return errors.New("badger: negative queue length")
+	}
+	if c.MinFree == 0 {
+		c.MinFree = 512 << 20
+	}
+	if c.Free == nil {
+		c.Free = freeSpace
+	}
+	if c.Fault == nil {
+		c.Fault = func(Step) error { return nil }
+	}
+	return c.Format.validate()
+}
+
+// DB is an open database. Its methods may be called concurrently.
+type DB struct {
+	cfg    Config
+	engine *engine.DB
+	fence  *fence // nil without one; the committer's after Open
+
+	// mu is held for reading while a request is put into queue, and for writing
+	// to close it.
+	mu     sync.RWMutex
+	closed bool
+	queue  chan *request
+	done   chan struct{} // closed when the committer has ended
+
+	// The committer's.
+	seq       uint64
+	batch     *batch
+	writesOff bool
+
+	failed               atomic.Bool
+	off                  atomic.Bool
+	batches, requestsRun atomic.Uint64
+	closeOnce            sync.Once
+	closeErr             error
+}
+
+// Open opens or creates the database.
+func Open(cfg Config) (*DB, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(cfg.Dir); err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(engineOptions(cfg.Dir))
+	if err != nil {
+		return nil, fmt.Errorf("badger: opening the database: %w", err)
+	}
+	db := &DB{
+		cfg:    cfg,
+		engine: e,
+		queue:  make(chan *request, cfg.Queue),
+		done:   make(chan struct{}),
+	}
+	if err := db.begin(); err != nil {
+		if db.fence != nil {
+			db.fence.close()
+		}
+		return nil, errors.Join(err, e.Close())
+	}
+	go db.serve()
+	return db, nil
+}
+
+// begin checks format and fence, before the committer runs.
+func (db *DB) begin() error {
+	if err := db.checkFormat(); err != nil {
+		return err
+	}
+	return db.checkFence()
+}
+
+// engineOptions trades memory for compaction work: about 100 MB when idle.
+// Values are sealed or pseudo-random and do not compress, and without
+// compression the tables are read through the page cache, not a cache of ours.
+func engineOptions(dir string) engine.Options {
+	return engine.DefaultOptions(dir).
+		WithLogger(nil). // its texts may quote keys
+		WithMetricsEnabled(false).
+		WithSyncWrites(true).
+		WithDetectConflicts(false). // there is one writer
+		WithMemTableSize(16 << 20).
+		WithNumMemtables(2).
+		WithNumCompactors(2).
+		WithNumLevelZeroTables(3).
+		WithNumLevelZeroTablesStall(8).
+		WithCompression(options.None).
+		WithChecksumVerificationMode(options.OnBlockRead).
+		WithBlockCacheSize(0).
+		WithIndexCacheSize(32 << 20).
+		WithValueLogFileSize(16 << 20)
+}
+
+// Close stops taking requests, lets those already submitted end, and closes the
+// database. Further calls return what the first returned.
+func (db *DB) Close() error {
+	db.closeOnce.Do(func() {
+		db.mu.Lock()
+		db.closed = true
+		close(db.queue)
+		db.mu.Unlock()
+		<-db.done
+		db.closeErr = db.engine.Close()
+		if db.fence != nil {
+			db.closeErr = errors.Join(db.closeErr, db.fence.close())
+		}
+	})
+	return db.closeErr
+}
+
+// Stats are counters since Open and the present state.
+type Stats struct {
+	Batches   uint64 // transactions written
+	Requests  uint64 // requests that the committer ran
+	WritesOff bool   // too little free space
+	Failed    bool   // the database must be opened again
+}
+
+// Stats may be called at any time, also after Close.
+func (db *DB) Stats() Stats {
+	return Stats{
+		Batches:   db.batches.Load(),
+		Requests:  db.requestsRun.Load(),
+		WritesOff: db.off.Load(),
+		Failed:    db.failed.Load(),
+	}
+}
+
+// makeDir creates dir and syncs its parent, so that a power failure cannot
+// take the directory away from under durable records.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("badger: creating the directory: %w", err)
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("badger: syncing a directory: %w", err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("badger: syncing a directory: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+// Package badger is the embedded storage kernel: Badger v4 behind one committer
+// per database. Drivers in its subdirectories implement the store interfaces of
+// the roles on it; nothing of Badger itself leaves this package.
+//
+// # Use
+//
+// [Open] a [DB], read with [DB.Get] and [DB.Scan], and change it with
+// [DB.Submit]: a function that reads what its preconditions need and puts or
+// deletes records. Submitted functions run one after the other on the
+// committer's goroutine, each seeing what the ones before it wrote, so that a
+// precondition needs no lock and never fails on a conflict. The committer writes
+// what it has gathered as one synced transaction and answers nobody before that
+// is durable: also a refusal may rest on a write that is not yet safe.
+//
+// Many requests share one sync, so throughput grows with concurrency. One
+// request per transaction costs a sync each and is 6 to 18 times slower for
+// small records.
+//
+// # Outcomes
+//
+// Submit returns nil (durable), the function's own error (durable state was
+// looked at, nothing of this request was written), the context's error or one of
+// [ErrClosed], [ErrFailed], [ErrNoSpace], [ErrTooLarge], [ErrKey] (nothing was
+// written), or [ErrAmbiguous]: the disk failed at a moment that leaves open
+// whether the write survives. A cancelled context never hides an outcome: a
+// request that the committer has taken is answered with what became of it.
+//
+// After ErrAmbiguous the database takes no more writes until it is opened
+// again, because a failed fsync says nothing about what later ones do.
+//
+// # Keys
+//
+// A key is 1 to [MaxKey] octets. Keys that begin with octet 0x00 or with
+// "!badger!" are the kernel's. Put what is dropped as a whole behind one prefix
+// and remove it with [DB.DropPrefix]: deleted records cost reads until they are
+// compacted, so a scan should start at a floor the driver remembers.
+//
+// # Older copies
+//
+// With [Config.Fence] the kernel keeps a counter of its batches in a small file
+// outside the database, synced after each batch and before its answers. A
+// database that has fewer batches than its fence has lost acknowledged writes:
+// it was restored from a copy, or the disk lied. Open then calls
+// [Config.OnRollback], which must make the store refuse what it can no longer
+// judge. Whoever rolls back database and fence together, such as by a snapshot
+// of the whole machine, is not noticed.
+//
+// # Limits
+//
+// One process at a time (Badger locks the directory). Values are at most
+// [MaxValue], so that all of them live in the tree and its log: Badger only logs
+// a failed sync of its separate value log. A disk that fills up kills Badger
+// with SIGBUS, therefore writes are turned off while less than [Config.MinFree]
+// is free.
+package badger

@@ -1,0 +1,32 @@
+package badger
+
+import "errors"
+
+// The errors of this package. Except after [ErrAmbiguous], a request that got
+// one of them has changed nothing.
+var (
+	// ErrNotFound: no record has this key.
+	ErrNotFound = errors.New("badger: no such record")
+	// ErrKey: an empty, overlong or reserved key.
+	ErrKey = errors.New("badger: invalid key")
+	// ErrTooLarge: a value over [MaxValue], or a request over [MaxRequest] or
+	// [MaxWrites].
+	ErrTooLarge = errors.New("badger: request too large")
+	// ErrNoSpace: the disk is so full that writes are turned off.
+	ErrNoSpace = errors.New("badger: writes are off, too little free space")
+	// ErrAmbiguous: the disk failed, and whether the write survives is open
+	// until the database is opened again.
+	ErrAmbiguous = errors.New("badger: outcome unknown")
+	// ErrFailed: an earlier request met [ErrAmbiguous]; the database must be
+	// opened again.
+	ErrFailed = errors.New("badger: database failed earlier")
+	// ErrClosed: the database is closed.
+	ErrClosed = errors.New("badger: closed")
+	// ErrFormat: the directory holds something else, or a version of the format
+	// that this program does not know.
+	ErrFormat = errors.New("badger: unknown store format")
+	// ErrFence: the fence is missing, damaged, or belongs to another database.
+	ErrFence = errors.New("badger: fence does not fit the database")
+	// ErrRolledBack: the database is older than its fence.
+	ErrRolledBack = errors.New("badger: database is older than its fence")
+)

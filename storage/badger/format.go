@@ -1,0 +1,93 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+)
+
+// The kernel's own records.
+var (
+	formatKey = []byte("\x00format") // kernel version, Format
+	fenceKey  = []byte("\x00fence")  // id, note; absent without a fence
+	seqKey    = []byte("\x00seq")    // number of the last batch
+)
+
+// kernelVersion is the version of the kernel's own records.
+const kernelVersion = 1
+
+func (f Format) validate() error {
+	if len(f.Name) == 0 || len(f.Name) > 64 {
+		return errors.New("badger: format name is not 1 to 64 octets")
+	}
+	for _, c := range []byte(f.Name) {
+		if c <= ' ' || c > '~' {
+			return errors.New("badger: format name is not printable ASCII")
+		}
+	}
+	return nil
+}
+
+func (f Format) marshal() ([]byte, error) {
+	var w tlscodec.Writer
+	w.Uint16(kernelVersion)
+	w.Opaque8([]byte(f.Name))
+	w.Uint32(f.Version)
+	return w.Bytes()
+}
+
+func parseFormat(b []byte) (Format, error) {
+	r := tlscodec.NewReader(b, tlscodec.Limits{})
+	kernel := r.Uint16()
+	f := Format{Name: string(r.Opaque8()), Version: r.Uint32()}
+	if err := r.Finish(); err != nil {
+		return Format{}, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if kernel != kernelVersion {
+		return Format{}, fmt.Errorf("%w: kernel version %d", ErrFormat, kernel)
+	}
+	if err := f.validate(); err != nil {
+		return Format{}, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return f, nil
+}
+
+// checkFormat compares the format record with the configured one and writes it
+// into an empty database. Until it is written nothing else is, so a crash here
+// leaves an empty database again.
+func (db *DB) checkFormat() error {
+	var found Format
+	var empty bool
+	err := db.engine.View(func(txn *engine.Txn) error {
+		b, err := get(txn, formatKey)
+		if errors.Is(err, ErrNotFound) {
+			it := txn.NewIterator(engine.IteratorOptions{})
+			defer it.Close()
+			it.Rewind()
+			empty = !it.Valid()
+			return nil
+		}
+		if err == nil {
+			found, err = parseFormat(b)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if empty {
+		b, err := db.cfg.Format.marshal()
+		if err != nil {
+			return err
+		}
+		return db.engine.Update(func(txn *engine.Txn) error { return txn.Set(formatKey, b) })
+	}
+	if found != db.cfg.Format {
+		return fmt.Errorf("%w: found %q version %d, want %q version %d", ErrFormat,
+			found.Name, found.Version, db.cfg.Format.Name, db.cfg.Format.Version)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package badger
+
+import (
+	"bytes"
+	"fmt"
+
+	engine "github.com/dgraph-io/badger/v4"
+)
+
+// The limits of one [DB.Scan].
+const (
+	MaxScan      = 4096    // records
+	MaxScanBytes = 4 << 20 // octets of keys and values, unless the first record has more
+)
+
+// Entry is one record. The caller owns its octets.
+type Entry struct {
+	Key, Value []byte
+}
+
+// Get returns a copy of the record's value, or [ErrNotFound]. It sees the last
+// durable state and does not wait for requests under way.
+func (db *DB) Get(key []byte) ([]byte, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	release, err := db.reading()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	txn := db.engine.NewTransaction(false)
+	defer txn.Discard()
+	return get(txn, key)
+}
+
+// Scan returns at most limit records whose keys have the prefix, in key order
+// from the first key that is not less than from (nil: from the prefix's start).
+// A limit outside 1 to [MaxScan] is taken as MaxScan. If more may follow, next
+// is the key to go on from, else nil. Each call sees one durable state; two
+// calls may see two.
+func (db *DB) Scan(prefix, from []byte, limit int) (entries []Entry, next []byte, err error) {
+	if err := checkKey(prefix); err != nil {
+		return nil, nil, err
+	}
+	if limit < 1 || limit > MaxScan {
+		limit = MaxScan
+	}
+	if bytes.Compare(from, prefix) < 0 {
+		from = prefix
+	}
+	release, err := db.reading()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	txn := db.engine.NewTransaction(false)
+	defer txn.Discard()
+	it := txn.NewIterator(engine.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: min(limit, 64)})
+	defer it.Close()
+	size := 0
+	for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
+		item := it.Item()
+		key := item.KeyCopy(nil)
+		value, err := item.ValueCopy(nil)
+		if err != nil {
+			return nil, nil, fmt.Errorf("badger: reading: %w", err)
+		}
+		size += len(key) + len(value)
+		if len(entries) == limit || (size > MaxScanBytes && len(entries) > 0) {
+			return entries, key, nil
+		}
+		entries = append(entries, Entry{Key: key, Value: value})
+	}
+	return entries, nil, nil
+}
+
+// reading keeps the database open until the returned function is called.
+func (db *DB) reading() (release func(), err error) {
+	db.mu.RLock()
+	if db.closed {
+		db.mu.RUnlock()
+		return nil, ErrClosed
+	}
+	return db.mu.RUnlock, nil
+}
