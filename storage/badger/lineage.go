@@ -1,0 +1,137 @@
+package badger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+)
+
+// record is the database's own copy of id and note.
+func (f *fence) record(note []byte) ([]byte, error) {
+	var w tlscodec.Writer
+	w.Raw(f.id[:])
+	w.Opaque16(note)
+	return w.Bytes()
+}
+
+func parseFenceRecord(b []byte) (id [16]byte, note []byte, err error) {
+	r := tlscodec.NewReader(b, tlscodec.Limits{})
+	copy(id[:], r.Fixed(len(id)))
+	note = bytes.Clone(r.Opaque16())
+	if err := r.Finish(); err != nil {
+		return id, nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return id, note, nil
+}
+
+// checkFence compares the database with its fence, before the committer runs.
+// The order of creation is fence, then the database's record of it: a fence of
+// number 0 beside a database without that record is a creation cut short, not a
+// rollback.
+func (db *DB) checkFence() error {
+	id, note, known, err := db.readLineage()
+	if err != nil {
+		return err
+	}
+	if db.cfg.Fence == "" {
+		if known {
+			return fmt.Errorf("%w: the database needs its fence", ErrFence)
+		}
+		return nil
+	}
+	db.fence, err = openFence(db.cfg.Fence)
+	if errors.Is(err, os.ErrNotExist) {
+		if known {
+			return fmt.Errorf("%w: missing", ErrFence)
+		}
+		db.fence, err = createFence(db.cfg.Fence)
+	}
+	if err != nil {
+		return fmt.Errorf("badger: opening the fence: %w", err)
+	}
+	foreign := !known && db.seq > 0 && db.fence.seq > 0
+	if foreign || known && id != db.fence.id {
+		return fmt.Errorf("%w: it belongs to another database", ErrFence)
+	}
+	if db.seq < db.fence.seq {
+		return db.rollBack()
+	}
+	if known {
+		db.fence.note = note // a crash between database and fence left an older one there
+		return nil
+	}
+	return db.persistAlone(func(tx *Tx) error {
+		tx.SetNote(nil)
+		return nil
+	})
+}
+
+// rollBack lets the driver close what can no longer be judged. Its writes and
+// the database's new number, past the fence's, are one transaction: a crash
+// before it is found again by the next Open.
+func (db *DB) rollBack() error {
+	if db.cfg.OnRollback == nil {
+		return ErrRolledBack
+	}
+	db.seq = db.fence.seq
+	return db.persistAlone(func(tx *Tx) error {
+		tx.SetNote(db.fence.note)
+		return db.cfg.OnRollback(tx, bytes.Clone(db.fence.note))
+	})
+}
+
+// persistAlone runs f as a batch of its own, without the committer.
+func (db *DB) persistAlone(f func(*Tx) error) error {
+	b := &batch{txn: db.engine.NewTransaction(true)}
+	defer b.txn.Discard()
+	tx := &Tx{read: b.txn}
+	if err := errors.Join(f(tx), tx.err); err != nil {
+		return err
+	}
+	db.batch = b
+	defer func() { db.batch = nil }()
+	if err := db.add(tx); err != nil {
+		return err
+	}
+	return db.persist(b)
+}
+
+// readLineage reads the number of the last batch and, if there is a fence, the
+// database's id and note.
+func (db *DB) readLineage() (id [16]byte, note []byte, known bool, err error) {
+	txn := db.engine.NewTransaction(false)
+	defer txn.Discard()
+	if db.seq, err = readSeq(txn); err != nil {
+		return id, nil, false, err
+	}
+	b, err := get(txn, fenceKey)
+	if errors.Is(err, ErrNotFound) {
+		return id, nil, false, nil
+	}
+	if err != nil {
+		return id, nil, false, err
+	}
+	id, note, err = parseFenceRecord(b)
+	return id, note, err == nil, err
+}
+
+func readSeq(txn *engine.Txn) (uint64, error) {
+	b, err := get(txn, seqKey)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	r := tlscodec.NewReader(b, tlscodec.Limits{})
+	seq := r.Uint64()
+	if err := r.Finish(); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return seq, nil
+}
