@@ -1,0 +1,94 @@
+package attester
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"sync"
+)
+
+// Memory is a [Store] that forgets everything with the process: the reference
+// that other stores are tested against, and enough for demonstrations. Its zero
+// value is ready for use.
+type Memory struct {
+	mu        sync.Mutex
+	standings map[Account]Standing
+	slots     map[Epoch]map[memorySlot]*memoryCharges
+}
+
+type memorySlot struct {
+	account Account
+	class   string
+}
+
+type memoryCharges struct {
+	spent   int
+	replies map[Digest][]byte
+}
+
+var _ Store = (*Memory)(nil)
+
+// Look implements [Store].
+func (m *Memory) Look(_ context.Context, account Account, slot Slot, request Digest) (View, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := View{Standing: m.standings[account]}
+	if c := m.slots[slot.Epoch][memorySlot{account, slot.Class}]; c != nil {
+		v.Spent, v.Reply = c.spent, bytes.Clone(c.replies[request])
+	}
+	return v, nil
+}
+
+// Charge implements [Store].
+func (m *Memory) Charge(_ context.Context, account Account, c Charge) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := memorySlot{account, c.Slot.Class}
+	charges := m.slots[c.Slot.Epoch][key]
+	if charges == nil {
+		charges = &memoryCharges{replies: make(map[Digest][]byte)}
+	}
+	if reply, ok := charges.replies[c.Request]; ok {
+		return bytes.Clone(reply), nil
+	}
+	if c.Tokens > c.Limit-charges.spent {
+		return nil, ErrExhausted
+	}
+	if m.slots == nil {
+		m.standings = make(map[Account]Standing)
+		m.slots = make(map[Epoch]map[memorySlot]*memoryCharges)
+	}
+	if m.slots[c.Slot.Epoch] == nil {
+		m.slots[c.Slot.Epoch] = make(map[memorySlot]*memoryCharges)
+	}
+	m.slots[c.Slot.Epoch][key] = charges
+	charges.spent += c.Tokens
+	charges.replies[c.Request] = bytes.Clone(c.Reply)
+	if s := m.standings[account]; !c.Once && !s.Seen {
+		s.Seen, s.First = true, c.Slot.Epoch
+		m.standings[account] = s
+	}
+	return bytes.Clone(c.Reply), nil
+}
+
+// Reduce implements [Store].
+func (m *Memory) Reduce(_ context.Context, account Account, cut Cut, now Epoch) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.standings == nil {
+		m.standings = make(map[Account]Standing)
+		m.slots = make(map[Epoch]map[memorySlot]*memoryCharges)
+	}
+	s := m.standings[account]
+	s.Cut = s.Cut.Current(now).Join(cut)
+	m.standings[account] = s
+	return nil
+}
+
+// DropBefore implements [Store].
+func (m *Memory) DropBefore(_ context.Context, epoch Epoch) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.slots, func(e Epoch, _ map[memorySlot]*memoryCharges) bool { return e < epoch })
+	return nil
+}

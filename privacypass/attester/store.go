@@ -1,0 +1,76 @@
+package attester
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrExhausted: the charge would exceed the limit. Nothing was stored.
+var ErrExhausted = errors.New("attester: allowance exhausted")
+
+// Standing is what a store keeps about an account for good.
+type Standing struct {
+	// Seen reports whether the account was charged before, and First the epoch
+	// of its first charge. An account charged only as [Charge.Once] is not Seen.
+	Seen  bool
+	First Epoch
+	// Cut is the latest reduction; its epoch may have passed.
+	Cut Cut
+}
+
+// Slot names one ration of an account: a class in an epoch.
+type Slot struct {
+	Class string
+	Epoch Epoch
+}
+
+// Charge is one issuance, to be accounted for before its reply is released.
+type Charge struct {
+	Slot Slot
+	// Request identifies the token request within the slot.
+	Request Digest
+	// Tokens is how many tokens Reply conveys, and Limit the most that the slot
+	// may convey in all.
+	Tokens, Limit int
+	// Reply is stored with the charge and handed out again on repetition.
+	Reply []byte
+	// Once says that the account ends with the slot's epoch: no Standing is
+	// created for it.
+	Once bool
+}
+
+// View is an account as of one moment, seen from one slot and one request.
+type View struct {
+	Standing Standing
+	// Spent is the number of tokens charged to the slot.
+	Spent int
+	// Reply is the stored reply of the request, nil if it was not charged.
+	Reply []byte
+}
+
+// Store keeps accounts' standings and charges. Implementations must be safe for
+// concurrent use, and every method but DropBefore touches the partition of one
+// account alone.
+//
+// Whoever controls the store can at most: hand out or withhold tokens to accounts
+// (by altering charges), see how many opaque accounts fetched how many tokens of
+// which class in which epoch, and read blinded replies, which don't say what the
+// tokens look like. Names of accounts need the naming key besides (see [Names]),
+// and no token can be made without the issuer's keys.
+type Store interface {
+	// Look returns the account's view of the slot and request.
+	Look(ctx context.Context, account Account, slot Slot, request Digest) (View, error)
+	// Charge atomically and durably adds c to the account: if the slot holds the
+	// request already, nothing changes and the stored reply is returned; if the
+	// slot's sum would exceed c.Limit, nothing changes and the error is
+	// [ErrExhausted]; otherwise c.Reply is stored and returned. A returned reply
+	// survives any crash. After an error other than ErrExhausted the charge may
+	// or may not have happened, and repeating it is safe.
+	Charge(ctx context.Context, account Account, c Charge) ([]byte, error)
+	// Reduce durably joins a cut to the account's standing. A stored cut whose
+	// Until is not after now is dropped first.
+	Reduce(ctx context.Context, account Account, cut Cut, now Epoch) error
+	// DropBefore forgets all charges of the epochs before the given one.
+	// Standings stay. It must not fail concurrent calls that name later epochs.
+	DropBefore(ctx context.Context, epoch Epoch) error
+}

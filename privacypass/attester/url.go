@@ -1,0 +1,25 @@
+package attester
+
+import (
+	"errors"
+	"net"
+	"net/url"
+)
+
+// ErrURL: a URL of an outside system that would be reached without TLS.
+var ErrURL = errors.New("attester: the URL must be https, or http on loopback")
+
+// CheckURL returns [ErrURL] unless raw is an absolute https URL, or an http URL
+// on loopback.
+func CheckURL(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return ErrURL
+	}
+	ip := net.ParseIP(u.Hostname())
+	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
+		return ErrURL
+	}
+	return nil
+}
