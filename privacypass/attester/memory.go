@@ -14,6 +14,7 @@ type Memory struct {
 	mu        sync.Mutex
 	standings map[Account]Standing
 	slots     map[Epoch]map[memorySlot]*memoryCharges
+	floor     Epoch
 }
 
 type memorySlot struct {
@@ -43,6 +44,9 @@ func (m *Memory) Look(_ context.Context, account Account, slot Slot, request Dig
 func (m *Memory) Charge(_ context.Context, account Account, c Charge) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.Slot.Epoch < m.floor {
+		return nil, ErrPast
+	}
 	key := memorySlot{account, c.Slot.Class}
 	charges := m.slots[c.Slot.Epoch][key]
 	if charges == nil {
@@ -89,6 +93,7 @@ func (m *Memory) Reduce(_ context.Context, account Account, cut Cut, now Epoch) 
 func (m *Memory) DropBefore(_ context.Context, epoch Epoch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.floor = max(m.floor, epoch)
 	maps.DeleteFunc(m.slots, func(e Epoch, _ map[memorySlot]*memoryCharges) bool { return e < epoch })
 	return nil
 }

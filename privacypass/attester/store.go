@@ -8,6 +8,10 @@ import (
 // ErrExhausted: the charge would exceed the limit. Nothing was stored.
 var ErrExhausted = errors.New("attester: allowance exhausted")
 
+// ErrPast: the charges of the epoch were dropped, so that nobody knows what was
+// issued in it. It comes of a clock that was set back.
+var ErrPast = errors.New("attester: the epoch is over")
+
 // Standing is what a store keeps about an account for good.
 type Standing struct {
 	// Seen reports whether the account was charged before, and First the epoch
@@ -32,14 +36,16 @@ type Charge struct {
 	// Tokens is how many tokens Reply conveys, and Limit the most that the slot
 	// may convey in all.
 	Tokens, Limit int
-	// Reply is stored with the charge and handed out again on repetition.
+	// Reply is stored with the charge and handed out again on repetition. It
+	// must not be empty.
 	Reply []byte
 	// Once says that the account ends with the slot's epoch: no Standing is
 	// created for it.
 	Once bool
 }
 
-// View is an account as of one moment, seen from one slot and one request.
+// View is an account seen from one slot and one request. If the request was
+// charged before the call, the view holds its reply.
 type View struct {
 	Standing Standing
 	// Spent is the number of tokens charged to the slot.
@@ -63,14 +69,16 @@ type Store interface {
 	// Charge atomically and durably adds c to the account: if the slot holds the
 	// request already, nothing changes and the stored reply is returned; if the
 	// slot's sum would exceed c.Limit, nothing changes and the error is
-	// [ErrExhausted]; otherwise c.Reply is stored and returned. A returned reply
-	// survives any crash. After an error other than ErrExhausted the charge may
-	// or may not have happened, and repeating it is safe.
+	// [ErrExhausted]; if the epoch was dropped, nothing changes and the error is
+	// [ErrPast]; otherwise c.Reply is stored and returned. A returned reply
+	// survives any crash. After any other error the charge may or may not have
+	// happened, and repeating it is safe.
 	Charge(ctx context.Context, account Account, c Charge) ([]byte, error)
 	// Reduce durably joins a cut to the account's standing. A stored cut whose
 	// Until is not after now is dropped first.
 	Reduce(ctx context.Context, account Account, cut Cut, now Epoch) error
-	// DropBefore forgets all charges of the epochs before the given one.
-	// Standings stay. It must not fail concurrent calls that name later epochs.
+	// DropBefore durably ends the epochs before the given one and forgets their
+	// charges. Standings stay. It must not fail concurrent calls that name later
+	// epochs.
 	DropBefore(ctx context.Context, epoch Epoch) error
 }

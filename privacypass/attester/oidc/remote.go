@@ -26,7 +26,8 @@ var errThrottled = errors.New("oidc: key set is fresh")
 // token that it cannot verify, which would let anyone make this server hammer
 // the provider; the transport below puts an interval between fetches.
 type remote struct {
-	set *upstream.RemoteKeySet
+	set  *upstream.RemoteKeySet
+	gate *gate
 }
 
 func newRemote(url string, client *http.Client) *remote {
@@ -37,8 +38,9 @@ func newRemote(url string, client *http.Client) *remote {
 		}
 	}
 	gated := *client
-	gated.Transport = &gate{next: client.Transport, now: time.Now}
-	return &remote{upstream.NewRemoteKeySet(upstream.ClientContext(context.Background(), &gated), url)}
+	g := &gate{next: client.Transport, now: time.Now}
+	gated.Transport = g
+	return &remote{upstream.NewRemoteKeySet(upstream.ClientContext(context.Background(), &gated), url), g}
 }
 
 func (r *remote) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {

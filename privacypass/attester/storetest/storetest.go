@@ -215,6 +215,17 @@ func testDrop(t *testing.T, d Driver) {
 		if v.Standing.First != 254 || !v.Standing.Seen {
 			t.Errorf("standing dropped: %+v", v.Standing)
 		}
+		_, err := s.Charge(context.Background(), account(2), charge(epoch, 2, 1, 100))
+		if past := errors.Is(err, attester.ErrPast); past != (epoch < 257) || !past && err != nil {
+			t.Errorf("charge to epoch %d after the drop: %v", epoch, err)
+		}
+	}
+	// An earlier bound than before changes nothing.
+	if err := s.DropBefore(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Charge(context.Background(), account(2), charge(256, 2, 1, 100)); !errors.Is(err, attester.ErrPast) {
+		t.Errorf("the bound went back: %v", err)
 	}
 }
 
