@@ -83,14 +83,20 @@ func mustMarshal(v Marshaler) []byte {
 	return b
 }
 
-// readVector appends the elements of a vector<V> to a nil slice.
+// readVector reads the elements of a vector<V>. It makes room for as many as
+// there would be if all were as long as the first, which is usually exact and
+// never more than the input could hold.
 func readVector[T any, P interface {
 	*T
 	Unmarshaler
 }](r *tlscodec.Reader) (out []T) {
 	r.Vector(func(r *tlscodec.Reader) {
 		var v T
+		before := r.Len()
 		P(&v).UnmarshalTLS(r)
+		if out == nil {
+			out = make([]T, 0, 1+r.Len()/max(1, before-r.Len()))
+		}
 		out = append(out, v)
 	})
 	return out

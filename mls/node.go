@@ -2,6 +2,7 @@ package mls
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 )
@@ -84,13 +85,22 @@ func (t *RatchetTree) MarshalTLS(w *tlscodec.Writer) {
 // UnmarshalTLS decodes t. It refuses a leaf where a parent belongs and the
 // reverse, an empty tree, and a blank at the end.
 func (t *RatchetTree) UnmarshalTLS(r *tlscodec.Reader) {
-	var nodes []Node
+	// A blank takes one octet, a leaf hundreds: no estimate of the number of
+	// nodes is good, and growing one slice would allocate several times its
+	// final size. Chunks that are joined at the end take twice that size.
+	const chunk = 1024
+	var chunks [][]Node
+	nodes := make([]Node, 0, min(chunk, r.Len()))
 	r.Vector(func(r *tlscodec.Reader) {
+		if len(nodes) == chunk {
+			chunks = append(chunks, nodes)
+			nodes = make([]Node, 0, min(chunk, r.Len()))
+		}
 		if !r.Bool() {
 			nodes = append(nodes, Node{})
 			return
 		}
-		even := len(nodes)%2 == 0
+		even := len(nodes)%2 == 0 // chunks are even
 		switch r.Uint8() {
 		case nodeTypeLeaf:
 			n := new(LeafNode)
@@ -110,6 +120,9 @@ func (t *RatchetTree) UnmarshalTLS(r *tlscodec.Reader) {
 			r.Fail(tlscodec.ErrValue)
 		}
 	})
+	if len(chunks) > 0 {
+		nodes = slices.Concat(append(chunks, nodes)...)
+	}
 	if r.Err() == nil && (len(nodes) == 0 || nodes[len(nodes)-1].IsBlank()) {
 		r.Fail(fmt.Errorf("%w: tree ends in a blank", tlscodec.ErrValue))
 	}

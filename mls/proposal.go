@@ -165,7 +165,10 @@ func (p *ProposalOrRef) UnmarshalTLS(r *tlscodec.Reader) {
 		p.Proposal = new(Proposal)
 		p.Proposal.UnmarshalTLS(r)
 	case proposalByReference:
-		p.Ref = r.Opaque()
+		// No suite's hash is shorter than 32 octets.
+		if p.Ref = r.Opaque(); r.Err() == nil && len(p.Ref) < 32 {
+			r.Fail(tlscodec.ErrValue)
+		}
 	default:
 		r.Fail(tlscodec.ErrValue)
 	}

@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -215,9 +216,7 @@ func (t *SecretTree) MarshalTLS(w *tlscodec.Writer) {
 			w.Opaque(t.nodes[x].Reveal())
 		}
 	})
-	ids := slices.SortedFunc(maps.Keys(t.ratchets), func(a, b ratchetID) int {
-		return int(2*int64(a.leaf)+b2i(a.handshake)) - int(2*int64(b.leaf)+b2i(b.handshake))
-	})
+	ids := slices.SortedFunc(maps.Keys(t.ratchets), func(a, b ratchetID) int { return cmp.Compare(a.order(), b.order()) })
 	w.Vector(func(w *tlscodec.Writer) {
 		for _, id := range ids {
 			r := t.ratchets[id]
@@ -236,11 +235,11 @@ func (t *SecretTree) MarshalTLS(w *tlscodec.Writer) {
 	})
 }
 
-func b2i(b bool) int64 {
-	if b {
-		return 1
+func (id ratchetID) order() int64 {
+	if id.handshake {
+		return 2*int64(id.leaf) + 1
 	}
-	return 0
+	return 2 * int64(id.leaf)
 }
 
 // UnmarshalTLS decodes what MarshalTLS wrote. The secrets are copied.
@@ -262,15 +261,27 @@ func (t *SecretTree) UnmarshalTLS(r *tlscodec.Reader) {
 		}
 		return secret.Clone(b)
 	}
+	// Keys stand in ascending order, so that a state has one encoding.
+	ascending := func(last *int64, v int64) {
+		if v <= *last {
+			r.Fail(fmt.Errorf("%w: order", tlscodec.ErrValue))
+		}
+		*last = v
+	}
+	lastNode, lastRatchet := int64(-1), int64(-1)
 	r.Vector(func(r *tlscodec.Reader) {
 		x := NodeIndex(r.Uint32())
+		ascending(&lastNode, int64(x))
 		t.nodes[x] = sized(s.HashSize())
 	})
 	r.Vector(func(r *tlscodec.Reader) {
 		id := ratchetID{leaf: LeafIndex(r.Uint32()), handshake: r.Bool()}
+		ascending(&lastRatchet, id.order())
 		rt := &ratchet{secret: sized(s.HashSize()), next: r.Uint32(), skipped: map[uint32]keyNonce{}}
+		lastGeneration := int64(-1)
 		r.Vector(func(r *tlscodec.Reader) {
 			g := r.Uint32()
+			ascending(&lastGeneration, int64(g))
 			rt.skipped[g] = keyNonce{key: sized(s.keySize), nonce: sized(nonceSize)}
 		})
 		t.ratchets[id] = rt
