@@ -1,0 +1,208 @@
+package ledger_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/ledger"
+	"github.com/pseudods/pseudods/storage/storagetest"
+	"github.com/pseudods/pseudods/tokens"
+)
+
+func testKey(t testing.TB, fill byte) tokens.NullifierKey {
+	t.Helper()
+	b := make([]byte, tokens.NullifierKeySize)
+	b[0] = fill
+	key, err := tokens.NewNullifierKey(secret.New(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// site is a directory with a ledger, and its fence beside.
+type site struct {
+	t      *testing.T
+	cfg    ledger.Config
+	open   *ledger.Ledger
+	failAt atomic.Int32 // a badger.Step, or -1
+}
+
+var errDisk = errors.New("disk failed")
+
+func newSite(t *testing.T) storagetest.LedgerSite {
+	s := &site{t: t, cfg: ledger.Config{
+		Dir:   filepath.Join(t.TempDir(), "db"),
+		Fence: filepath.Join(t.TempDir(), "fence"),
+		Key:   testKey(t, 1),
+	}}
+	s.cfg.Fault = func(step badger.Step) error {
+		if int32(step) == s.failAt.Load() {
+			return errDisk
+		}
+		return nil
+	}
+	return s
+}
+
+func (s *site) Open() (storagetest.Ledger, error) {
+	s.failAt.Store(-1)
+	var err error
+	s.open, err = ledger.Open(s.cfg)
+	return s.open, err
+}
+
+// Crash copies the files of the open database, as a kill would leave them, and
+// goes on with the copy.
+func (s *site) Crash() error {
+	restore, err := s.Copy()
+	if err != nil {
+		return err
+	}
+	if err := s.open.Close(); err != nil {
+		return err
+	}
+	return restore()
+}
+
+func (s *site) Copy() (restore func() error, err error) {
+	to := filepath.Join(s.t.TempDir(), "copy")
+	if err := copyDir(s.cfg.Dir, to); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := os.RemoveAll(s.cfg.Dir); err != nil {
+			return err
+		}
+		return os.Rename(to, s.cfg.Dir)
+	}, nil
+}
+
+func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
+func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
+
+// copyDir copies a flat directory and leaves holes where files have zeros: most
+// of Badger's files are mapped larger than what is in them.
+func copyDir(from, to string) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copySparse(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	var at int64
+	block, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(in, block)
+		if n > 0 && string(block[:n]) != string(zeros[:n]) {
+			if _, err := out.WriteAt(block[:n], at); err != nil {
+				return err
+			}
+		}
+		at += int64(n)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return out.Truncate(at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func TestINV04Conformance(t *testing.T) { storagetest.TestLedger(t, newSite) }
+
+// TestWrongKeyIsRefused: under another key every spent token would be fresh.
+func TestWrongKeyIsRefused(t *testing.T) {
+	s := newSite(t).(*site)
+	l, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	s.cfg.Key = testKey(t, 2)
+	if _, err := s.Open(); !errors.Is(err, tokens.ErrNullifierKey) {
+		t.Fatalf("got %v", err)
+	}
+	s.cfg.Key = testKey(t, 1)
+	if l, err = s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}
+
+// TestFenceIsNeeded: a ledger without a fence would not see an older copy.
+func TestFenceIsNeeded(t *testing.T) {
+	if _, err := ledger.Open(ledger.Config{Dir: t.TempDir(), Key: testKey(t, 1)}); err == nil {
+		t.Fatal("opened without a fence")
+	}
+}
+
+// TestINV02StoreShowsNoToken looks for a token's nonce, its key's nullifier
+// input and the request digest in every file of the store.
+func TestINV02StoreShowsNoToken(t *testing.T) {
+	s := newSite(t).(*site)
+	l, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := storagetest.NewMint(t, "e")
+	if err := l.OpenEpoch(t.Context(), m.Epoch(10)); err != nil {
+		t.Fatal(err)
+	}
+	token, request := m.Nth(t, 0x5ec2e7a1b2c3d4e5), storagetest.Digest("request")
+	if _, err := l.Spend(t.Context(), token, request); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	nonce := token.Nonce()
+	key := m.KeyID()
+	found := 0
+	paths, err := filepath.Glob(filepath.Join(s.cfg.Dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(paths, s.cfg.Fence) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, nonce[:8]) || bytes.Contains(b, request[:8]) {
+			t.Errorf("%s shows the token or its request", filepath.Base(path))
+		}
+		if bytes.Contains(b, key[:]) {
+			found++
+		}
+	}
+	if found < 2 { // the search finds what is there: the public key id
+		t.Fatalf("the key id was found in %d files", found)
+	}
+}
