@@ -86,7 +86,7 @@ func (a *Allowances) Admit(ctx context.Context, scheme string, id Identity, r *R
 		return nil, ErrBatchSize
 	}
 	t := &Ticket{store: a.store, account: a.names.Account(scheme, id.Subject)}
-	t.charge = Charge{Slot: Slot{r.Class, EpochAt(r.Now, a.period)}, Request: r.Digest}
+	t.charge = Charge{Slot: Slot{r.Class, EpochAt(r.Now, a.period)}, Request: r.id()}
 	if id.Once.IsZero() {
 		t.retryAt = (t.charge.Slot.Epoch + 1).Start(a.period)
 	} else {
@@ -94,7 +94,7 @@ func (a *Allowances) Admit(ctx context.Context, scheme string, id Identity, r *R
 		// accepted for a year cannot be used again after its first epoch.
 		t.charge.Once, t.charge.Slot.Epoch = true, EpochAt(id.Once, a.period)
 	}
-	v, err := a.store.Look(ctx, t.account, t.charge.Slot, r.Digest)
+	v, err := a.store.Look(ctx, t.account, t.charge.Slot, t.charge.Request)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/privacypass"
 )
 
 const day = 24 * time.Hour
@@ -75,6 +76,11 @@ func TestAllowanceLife(t *testing.T) {
 	exhausted(6, 1, midnight.Add(day), midnight.Add(2*day))
 	must(7, 20, midnight.Add(3*day))
 	must(8, 20, midnight.Add(3*day))
+	other := request(3, 20, midnight) // the same octets, naming another key
+	other.Keys = []privacypass.KeyID{{1}}
+	if _, err := issue(a, alice, other); !errors.Is(err, ErrExhausted) {
+		t.Fatalf("another key's request: %v", err)
+	}
 	must(3, 20, midnight) // what was issued can be fetched again
 
 	if err := a.Forget(context.Background(), midnight.Add(2*day).Add(Grace-time.Second)); err != nil {

@@ -2,8 +2,12 @@ package attester
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/privacypass"
 )
 
 // The outcomes of an attestation other than success. Whoever maps them to HTTP
@@ -33,10 +37,29 @@ type Request struct {
 	// serve as nonce.
 	MediaType string
 	Digest    Digest
+	// Keys are the full identifiers of the keys that the request names by one
+	// octet. Together with media type and digest they tell requests apart. They
+	// are not under signatures: the octet in the body is.
+	Keys []privacypass.KeyID
 	// Tokens is the number of tokens asked for, at least 1.
 	Tokens int
 	// Now is the time at which the request is judged.
 	Now time.Time
+}
+
+// id is what a [Store] knows the request by.
+func (r *Request) id() Digest {
+	var w tlscodec.Writer
+	w.Opaque([]byte(r.MediaType))
+	w.Raw(r.Digest[:])
+	for _, k := range r.Keys {
+		w.Raw(k[:])
+	}
+	b, err := w.Bytes()
+	if err != nil {
+		panic(err) // a media type of more than 1 GiB
+	}
+	return sha256.Sum256(b)
 }
 
 // Identity is an account as one attester knows it.
