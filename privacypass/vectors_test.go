@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"math/big"
 	"os"
 	"slices"
 	"testing"
@@ -107,9 +106,8 @@ func (v *issuance) random() []byte {
 			b = append(append(b, blinds[i]...), make([]byte, 32)...)
 		case privacypass.VOPRFP384:
 			b = append(b, blinds[i]...)
-		case privacypass.BlindRSA: // salt, factor, and a mask of 1
+		case privacypass.BlindRSA:
 			b = append(append(b, v.Salt...), v.Blind...)
-			b = append(b, new(big.Int).SetInt64(1).FillBytes(make([]byte, 256))...)
 		}
 	}
 	return b

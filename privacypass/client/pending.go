@@ -47,9 +47,8 @@ type item struct {
 //
 // The three constructors read from rand, for each token in order, the nonce and
 // then what the token's type needs: 64 octets for a scalar of ristretto255, 48
-// for one of P-384, for blind RSA the salt (48 octets, unless ZeroSalt), the
-// blinding factor and a masking factor (256 each). Values out of range, which are
-// rare, are drawn again. Pass crypto/rand.Reader, or a seeded stream if several
+// for one of P-384, for blind RSA the salt (48 octets, unless ZeroSalt) and the
+// blinding factor (256). Values out of range are drawn again. Pass crypto/rand.Reader, or a seeded stream if several
 // devices must make the same request.
 func Single(rand io.Reader, w Want) (*Pending, error) {
 	g, err := newGroup(rand, w, 1)

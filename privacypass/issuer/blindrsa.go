@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"math/big"
 
 	"filippo.io/bigmod"
 
@@ -18,14 +19,51 @@ import (
 // signer holds an RSA private key in the form of the Chinese Remainder Theorem.
 type signer struct {
 	public *rsapss.PublicKey
-	p, q   *bigmod.Modulus
-	dP, dQ []byte
+	p, q   half
 	qInv   *bigmod.Nat // of q modulo p
+}
+
+// half is what is needed modulo one of the primes.
+type half struct {
+	prime    *bigmod.Modulus
+	exponent []byte      // of full length, so that leading zeros do not show in the time taken
+	shift    *bigmod.Nat // 2^(8*size) modulo the prime, for a prime of size octets
+}
+
+func newHalf(prime, exponent *big.Int) (h half, err error) {
+	if h.prime, err = bigmod.NewModulus(prime.Bytes()); err != nil {
+		return h, err
+	}
+	h.exponent = exponent.FillBytes(make([]byte, h.prime.Size()))
+	shift := new(big.Int).Lsh(big.NewInt(1), uint(8*h.prime.Size()))
+	h.shift, err = h.reduce(shift.Mod(shift, prime).FillBytes(make([]byte, h.prime.Size())))
+	return h, err
+}
+
+// reduce takes as many octets as the prime has. Its leading bit is set, so one
+// conditional subtraction is enough.
+func (h *half) reduce(b []byte) (*bigmod.Nat, error) {
+	return bigmod.NewNat().SetOverflowingBytes(b, h.prime)
+}
+
+// power reduces c, twice as long as the prime, and raises it to the exponent.
+func (h *half) power(c []byte) (*bigmod.Nat, error) {
+	high, err := h.reduce(c[:len(c)/2])
+	if err != nil {
+		return nil, err
+	}
+	low, err := h.reduce(c[len(c)/2:])
+	if err != nil {
+		return nil, err
+	}
+	x := high.Mul(h.shift, h.prime).Add(low, h.prime)
+	return bigmod.NewNat().Exp(x, h.exponent, h.prime), nil
 }
 
 // newSigner sets up a key with two primes of equal length.
 func newSigner(k *rsa.PrivateKey) (*signer, error) {
-	if len(k.Primes) != 2 || k.E != rsapss.Exponent || k.Primes[0].BitLen() != k.Primes[1].BitLen() {
+	if len(k.Primes) != 2 || k.E != rsapss.Exponent ||
+		k.Primes[0].BitLen() != k.Primes[1].BitLen() || k.Primes[0].BitLen()%8 != 0 {
 		return nil, fmt.Errorf("%w: want two primes of equal length and exponent %d", ErrKeyFormat, rsapss.Exponent)
 	}
 	if err := k.Validate(); err != nil {
@@ -36,18 +74,12 @@ func newSigner(k *rsa.PrivateKey) (*signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeyFormat, err)
 	}
-	half := make([]byte, len(k.Primes[0].Bytes()))
-	s := &signer{
-		public: public,
-		// Full length, so that leading zeros do not show in the time taken.
-		dP: k.Precomputed.Dp.FillBytes(bytes.Clone(half)),
-		dQ: k.Precomputed.Dq.FillBytes(bytes.Clone(half)),
-	}
-	if s.p, err = bigmod.NewModulus(k.Primes[0].Bytes()); err == nil {
-		s.q, err = bigmod.NewModulus(k.Primes[1].Bytes())
+	s := &signer{public: public}
+	if s.p, err = newHalf(k.Primes[0], k.Precomputed.Dp); err == nil {
+		s.q, err = newHalf(k.Primes[1], k.Precomputed.Dq)
 	}
 	if err == nil {
-		s.qInv, err = bigmod.NewNat().SetBytes(k.Precomputed.Qinv.Bytes(), s.p)
+		s.qInv, err = s.p.reduce(k.Precomputed.Qinv.FillBytes(make([]byte, s.p.prime.Size())))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKeyFormat, err)
@@ -69,11 +101,21 @@ func (s *signer) sign(blinded []byte) ([]byte, error) {
 	if err != nil || c.IsZero()|c.IsOne()|c.IsMinusOne(n) == 1 {
 		return nil, ErrElement
 	}
-	m1 := bigmod.NewNat().Exp(bigmod.NewNat().Mod(c, s.p), s.dP, s.p)
-	m2 := bigmod.NewNat().Exp(bigmod.NewNat().Mod(c, s.q), s.dQ, s.q)
+	m1, err := s.p.power(blinded)
+	if err != nil {
+		return nil, ErrFault
+	}
+	m2, err := s.q.power(blinded)
+	if err != nil {
+		return nil, ErrFault
+	}
+	m2p, err := s.p.reduce(m2.Bytes(s.q.prime))
+	if err != nil {
+		return nil, ErrFault
+	}
 	// m = m2 + q * (qInv * (m1 - m2) mod p), RFC 8017, Section 5.1.2.
-	h := m1.Sub(bigmod.NewNat().Mod(m2, s.p), s.p).Mul(s.qInv, s.p)
-	m := h.ExpandFor(n).Mul(s.q.Nat().ExpandFor(n), n).Add(m2.ExpandFor(n), n)
+	h := m1.Sub(m2p, s.p.prime).Mul(s.qInv, s.p.prime)
+	m := h.ExpandFor(n).Mul(s.q.prime.Nat().ExpandFor(n), n).Add(m2.ExpandFor(n), n)
 	if s.public.Public(m).Equal(c) == 0 {
 		return nil, ErrFault
 	}

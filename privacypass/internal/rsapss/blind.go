@@ -2,6 +2,7 @@ package rsapss
 
 import (
 	"bytes"
+	cryptorand "crypto/rand"
 	"io"
 	"math/big"
 
@@ -18,9 +19,10 @@ type Blind struct {
 // falling outside of the range, and else only if it shares a factor with n.
 const attempts = 128
 
-// NewBlind draws a blinding factor. The inverse is computed in variable time, of
-// r times a second random factor that then is taken out again, so that the time
-// taken is independent of r.
+// NewBlind draws a blinding factor from rand. The inverse is computed in variable
+// time, of r times a second random factor that then is taken out again, so that
+// the time taken is independent of r. The result does not depend on the second
+// factor, which is why it need not come from rand.
 func (k *PublicKey) NewBlind(rand io.Reader) (Blind, error) {
 	n := new(big.Int).SetBytes(k.n.Nat().Bytes(k.n))
 	for range attempts {
@@ -28,7 +30,7 @@ func (k *PublicKey) NewBlind(rand io.Reader) (Blind, error) {
 		if err != nil {
 			return Blind{}, err
 		}
-		t, err := k.draw(rand)
+		t, err := k.draw(cryptorand.Reader)
 		if err != nil {
 			return Blind{}, err
 		}

@@ -88,16 +88,10 @@ func mustP384(p *nistec.P384Point, err error) *nistec.P384Point {
 }
 
 func (p384Group) subMul(a, b, c p384Scalar) p384Scalar {
-	p := clone(b).Mul(c, p384Order)
-	return clone(a).Sub(p, p384Order)
+	return clone(a, p384Order).Sub(mul(b, c, p384Order), p384Order)
 }
 
-// invert raises to the order minus two, in constant time.
-func (p384Group) invert(s p384Scalar) p384Scalar {
-	return bigmod.NewNat().Exp(s, p384OrderMinus2, p384Order)
-}
-
-func clone(s p384Scalar) p384Scalar { return fromBytes(s.Bytes(p384Order), p384Order) }
+func (p384Group) invert(s p384Scalar) p384Scalar { return invert(s, p384Order) }
 
 func (g p384Group) varTimeDoubleMul(a p384Scalar, e p384Element, b p384Scalar) p384Element {
 	p := g.mulGenerator(b)

@@ -2,7 +2,9 @@ package voprf
 
 import (
 	"crypto"
+	"crypto/rand"
 	"encoding/hex"
+	"math/big"
 
 	"filippo.io/bigmod"
 	"filippo.io/nistec"
@@ -20,18 +22,16 @@ const (
 const p384WideSize = 72
 
 var (
-	p384Prime       = mustModulus(mustHex(p384PrimeHex))
-	p384Order       = mustModulus(mustHex(p384OrderHex))
-	p384PrimeMinus2 = minus2(p384Prime)
-	p384OrderMinus2 = minus2(p384Order)
+	p384Prime = mustModulus(mustHex(p384PrimeHex))
+	p384Order = mustModulus(mustHex(p384OrderHex))
 
 	// p384Wide holds any 72 octets, for reduction modulo the two primes.
 	p384Wide = mustModulus(append([]byte{1}, append(make([]byte, p384WideSize-1), 1)...))
 
 	fieldOne     = small(1)
-	fieldZ       = neg(small(12))
-	fieldMinusBA = mulField(fromBytes(mustHex(p384BHex), p384Prime), invertField(small(3)))  // -b/a = b/3
-	fieldBZA     = mulField(fromBytes(mustHex(p384BHex), p384Prime), invertField(small(36))) // b/(z*a) = b/36
+	fieldZ       = negField(small(12))
+	fieldMinusBA = mulField(fromBytes(mustHex(p384BHex), p384Prime), invert(small(3), p384Prime))  // -b/a = b/3
+	fieldBZA     = mulField(fromBytes(mustHex(p384BHex), p384Prime), invert(small(36), p384Prime)) // b/(z*a) = b/36
 )
 
 func mustHex(s string) []byte {
@@ -59,28 +59,40 @@ func fromBytes(b []byte, m *bigmod.Modulus) *bigmod.Nat {
 	return n
 }
 
-func minus2(m *bigmod.Modulus) []byte {
-	two := bigmod.NewNat().SetUint(2).ExpandFor(m)
-	return bigmod.NewNat().ExpandFor(m).Sub(two, m).Bytes(m)
-}
-
 func small(v uint) *bigmod.Nat { return bigmod.NewNat().SetUint(v).ExpandFor(p384Prime) }
 
-func zeroField() *bigmod.Nat { return bigmod.NewNat().ExpandFor(p384Prime) }
-
-func neg(x *bigmod.Nat) *bigmod.Nat { return zeroField().Sub(x, p384Prime) }
-
-func mulField(x, y *bigmod.Nat) *bigmod.Nat {
-	return zeroField().Add(x, p384Prime).Mul(y, p384Prime)
+func clone(x *bigmod.Nat, m *bigmod.Modulus) *bigmod.Nat {
+	return bigmod.NewNat().ExpandFor(m).Add(x, m)
 }
 
-func addField(x, y *bigmod.Nat) *bigmod.Nat {
-	return zeroField().Add(x, p384Prime).Add(y, p384Prime)
+// mul returns x*y modulo m.
+func mul(x, y *bigmod.Nat, m *bigmod.Modulus) *bigmod.Nat { return clone(x, m).Mul(y, m) }
+
+func mulField(x, y *bigmod.Nat) *bigmod.Nat { return mul(x, y, p384Prime) }
+
+func addField(x, y *bigmod.Nat) *bigmod.Nat { return clone(x, p384Prime).Add(y, p384Prime) }
+
+func negField(x *bigmod.Nat) *bigmod.Nat {
+	return bigmod.NewNat().ExpandFor(p384Prime).Sub(x, p384Prime)
 }
 
-// invertField raises to the prime minus two, in constant time. It maps 0 to 0.
-func invertField(x *bigmod.Nat) *bigmod.Nat {
-	return bigmod.NewNat().Exp(x, p384PrimeMinus2, p384Prime)
+// invert returns the inverse of x modulo m, and 0 for 0. The inversion itself
+// takes variable time; it is given x times a random factor that is taken out
+// again, so that the time taken is independent of x. The result does not depend
+// on the factor.
+func invert(x *bigmod.Nat, m *bigmod.Modulus) *bigmod.Nat {
+	var b [48]byte
+	rand.Read(b[:])
+	mask, err := bigmod.NewNat().SetOverflowingBytes(b[:], m)
+	if err != nil {
+		panic("voprf: modulus of wrong size")
+	}
+	masked := new(big.Int).SetBytes(mul(x, mask, m).Bytes(m))
+	inverse := new(big.Int).ModInverse(masked, new(big.Int).SetBytes(m.Nat().Bytes(m)))
+	if inverse == nil {
+		return bigmod.NewNat().ExpandFor(m)
+	}
+	return mul(mask, fromBytes(inverse.FillBytes(b[:]), m), m)
 }
 
 // reduceWide reduces 72 octets modulo m.
@@ -103,7 +115,7 @@ func hashToP384(msg, dst []byte) *nistec.P384Point {
 func mapPairToP384(u0, u1 *bigmod.Nat) (p, q *nistec.P384Point) {
 	s0, d0 := swuDenominator(u0)
 	s1, d1 := swuDenominator(u1)
-	inverse := invertField(mulField(d0, d1))
+	inverse := invert(mulField(d0, d1), p384Prime)
 	return swuPoint(u0, s0, mulField(inverse, d1)), swuPoint(u1, s1, mulField(inverse, d0))
 }
 
