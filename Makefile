@@ -1,0 +1,38 @@
+# Developer targets. What needs Go alone runs in plain `go test ./...`; what
+# needs node is here and in .ci/run.
+
+FUZZTIME ?= 10s
+
+SHELL = /bin/bash
+.SHELLFLAGS = -eu -o pipefail -c
+
+.PHONY: check test test-race fuzz bench bench-smoke interop
+
+check: ## what CI runs
+	.ci/run
+
+test:
+	go test ./...
+
+# The packages that start goroutines or are used from many.
+RACE = ./internal/... ./mls ./mls/tree ./mls/epoch ./privacypass/... ./tokens/... ./storage/... ./client/...
+
+test-race:
+	go test -race -short -timeout 25m $(RACE)
+
+fuzz: ## every fuzz target of every package, FUZZTIME each
+	@for pkg in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg | tail -n 1; \
+	  done; \
+	done
+
+bench: ## the figures that the documentation quotes
+	go test -run '^$$' -bench . -benchmem ./...
+
+bench-smoke: ## every benchmark once, so that none rots
+	go test -run '^$$' -bench . -benchtime 1x -short -timeout 20m ./... | grep -E '^(Benchmark|ok|FAIL|---)' | grep -v 'no test files'
+
+interop: ## clients nobody here wrote, from npm
+	@for run in interop/*/run; do echo "$$run"; $$run; done
