@@ -18,7 +18,9 @@ type (
 	p384Scalar  = *bigmod.Nat
 )
 
-func (p384Group) hashToGroup(msg, dst []byte) p384Element { return hashToP384(msg, dst) }
+func (p384Group) hashToGroup(msg, dst []byte) p384Element { return hashToP384(msg, dst, false) }
+
+func (p384Group) varTimeHashToGroup(msg, dst []byte) p384Element { return hashToP384(msg, dst, true) }
 
 func (p384Group) hashToScalar(msg, dst []byte) p384Scalar {
 	return reduceWide(expandMessageXMD(crypto.SHA384, msg, dst, p384WideSize), p384Order)
@@ -65,8 +67,7 @@ func (g p384Group) decodeScalar(b []byte) (p384Scalar, error) {
 func (p384Group) encodeElement(e p384Element) []byte { return e.BytesCompressed() }
 func (p384Group) encodeScalar(s p384Scalar) []byte   { return s.Bytes(p384Order) }
 
-// isIdentity relies on the identity being the only point that encodes to one octet.
-func (p384Group) isIdentity(e p384Element) bool { return len(e.BytesCompressed()) == 1 }
+func (p384Group) identity() []byte { return []byte{0} }
 
 func (p384Group) isZero(s p384Scalar) bool { return s.IsZero() == 1 }
 

@@ -101,22 +101,22 @@ func reduceWide(b []byte, m *bigmod.Modulus) *bigmod.Nat {
 }
 
 // hashToP384 is hash_to_curve of the suite P384_XMD:SHA-384_SSWU_RO_, RFC 9380,
-// Section 8.3. The cofactor is one.
-func hashToP384(msg, dst []byte) *nistec.P384Point {
+// Section 8.3. The cofactor is one. With varTime the message must be public.
+func hashToP384(msg, dst []byte, varTime bool) *nistec.P384Point {
 	b := expandMessageXMD(crypto.SHA384, msg, dst, 2*p384WideSize)
 	u0 := reduceWide(b[:p384WideSize], p384Prime)
 	u1 := reduceWide(b[p384WideSize:], p384Prime)
-	p, q := mapPairToP384(u0, u1)
+	p, q := mapPairToP384(u0, u1, varTime)
 	return p.Add(p, q)
 }
 
 // mapPairToP384 is map_to_curve of RFC 9380, Section 6.6.2 for two field
 // elements, which share the one inversion.
-func mapPairToP384(u0, u1 *bigmod.Nat) (p, q *nistec.P384Point) {
+func mapPairToP384(u0, u1 *bigmod.Nat, varTime bool) (p, q *nistec.P384Point) {
 	s0, d0 := swuDenominator(u0)
 	s1, d1 := swuDenominator(u1)
 	inverse := invert(mulField(d0, d1), p384Prime)
-	return swuPoint(u0, s0, mulField(inverse, d1)), swuPoint(u1, s1, mulField(inverse, d0))
+	return swuPoint(u0, s0, mulField(inverse, d1), varTime), swuPoint(u1, s1, mulField(inverse, d0), varTime)
 }
 
 // swuDenominator returns zu2 = z*u^2 and zu2^2 + zu2, or 1 in place of a zero.
@@ -130,18 +130,20 @@ func swuDenominator(u *bigmod.Nat) (zu2, d *bigmod.Nat) {
 }
 
 // swuPoint returns the point whose x is the first of the two candidates that is
-// on the curve, with the sign of u. Both candidates are decompressed whatever
-// the outcome: a client's input is secret until it is redeemed, and one square
-// root more or less would show on the clock.
-func swuPoint(u, zu2, inverse *bigmod.Nat) *nistec.P384Point {
+// on the curve, with the sign of u. Unless varTime is set both candidates are
+// decompressed whatever the outcome: a client's input is secret until it is
+// redeemed, and one square root more or less would show on the clock.
+func swuPoint(u, zu2, inverse *bigmod.Nat, varTime bool) *nistec.P384Point {
 	x1 := mulField(fieldMinusBA, addField(fieldOne, inverse))
 	if addField(mulField(zu2, zu2), zu2).IsZero() == 1 {
 		x1 = fieldBZA
 	}
 	sign := 2 + byte(u.IsOdd())
-	p1, err1 := nistec.NewP384Point().SetBytes(append([]byte{sign}, x1.Bytes(p384Prime)...))
-	x2 := mulField(zu2, x1)
-	p2, err2 := nistec.NewP384Point().SetBytes(append([]byte{sign}, x2.Bytes(p384Prime)...))
+	p1, err1 := decompressP384(sign, x1)
+	if varTime && err1 == nil {
+		return p1
+	}
+	p2, err2 := decompressP384(sign, mulField(zu2, x1))
 	if err1 == nil {
 		return p1
 	}
@@ -149,4 +151,8 @@ func swuPoint(u, zu2, inverse *bigmod.Nat) *nistec.P384Point {
 		panic("voprf: neither candidate is on the curve")
 	}
 	return p2
+}
+
+func decompressP384(sign byte, x *bigmod.Nat) (*nistec.P384Point, error) {
+	return nistec.NewP384Point().SetBytes(append([]byte{sign}, x.Bytes(p384Prime)...))
 }

@@ -1,6 +1,7 @@
 package voprf
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 )
@@ -91,11 +92,11 @@ func (k *privateKey[E, S]) Evaluate(input []byte) ([]byte, error) {
 	if len(input) > 1<<16-1 {
 		return nil, ErrInput
 	}
-	e := k.hashToGroup(input, k.toGroupTag)
-	if k.isIdentity(e) {
+	e := k.encodeElement(k.mul(k.scalar(), k.varTimeHashToGroup(input, k.toGroupTag)))
+	if bytes.Equal(e, k.identity()) { // the scalar is not zero, so the input's element was the identity
 		return nil, ErrInput
 	}
-	return k.output(input, k.mul(k.scalar(), e)), nil
+	return k.output(input, e), nil
 }
 
 // String shows nothing.

@@ -1,6 +1,7 @@
 package voprf
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"io"
 )
@@ -37,11 +38,11 @@ func (k *publicKey[E, S]) Blind(input, blind []byte) ([]byte, error) {
 	if len(input) > 1<<16-1 {
 		return nil, ErrInput
 	}
-	e := k.hashToGroup(input, k.toGroupTag)
-	if k.isIdentity(e) {
+	e := k.encodeElement(k.mul(r, k.hashToGroup(input, k.toGroupTag)))
+	if bytes.Equal(e, k.identity()) { // the blind is not zero, so the input's element was the identity
 		return nil, ErrInput
 	}
-	return k.encodeElement(k.mul(r, e)), nil
+	return e, nil
 }
 
 func (k *publicKey[E, S]) Finalize(inputs, blinds, blinded, evaluated [][]byte, proof []byte) ([][]byte, error) {
@@ -66,7 +67,7 @@ func (k *publicKey[E, S]) Finalize(inputs, blinds, blinded, evaluated [][]byte, 
 	}
 	outputs := make([][]byte, n)
 	for i, input := range inputs {
-		outputs[i] = k.output(input, k.mul(k.invert(r[i]), d[i]))
+		outputs[i] = k.output(input, k.encodeElement(k.mul(k.invert(r[i]), d[i])))
 	}
 	return outputs, nil
 }

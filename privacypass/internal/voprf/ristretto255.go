@@ -21,6 +21,11 @@ func (ristrettoGroup) hashToGroup(msg, dst []byte) ristrettoElement {
 	return ristretto255.NewElement().FromUniformBytes(expandMessageXMD(crypto.SHA512, msg, dst, 64))
 }
 
+// varTimeHashToGroup is the same, for lack of anything to gain.
+func (g ristrettoGroup) varTimeHashToGroup(msg, dst []byte) ristrettoElement {
+	return g.hashToGroup(msg, dst)
+}
+
 func (ristrettoGroup) hashToScalar(msg, dst []byte) ristrettoScalar {
 	return ristretto255.NewScalar().FromUniformBytes(expandMessageXMD(crypto.SHA512, msg, dst, 64))
 }
@@ -38,9 +43,9 @@ func (g ristrettoGroup) randomScalar(rand io.Reader) (ristrettoScalar, error) {
 	}
 }
 
-func (g ristrettoGroup) decodeElement(b []byte) (ristrettoElement, error) {
+func (ristrettoGroup) decodeElement(b []byte) (ristrettoElement, error) {
 	e := ristretto255.NewElement()
-	if e.Decode(b) != nil || g.isIdentity(e) {
+	if e.Decode(b) != nil || e.Equal(ristretto255.NewElement()) == 1 {
 		return nil, ErrElement
 	}
 	return e, nil
@@ -60,9 +65,7 @@ func (ristrettoGroup) encodeElement(e ristrettoElement) []byte {
 
 func (ristrettoGroup) encodeScalar(s ristrettoScalar) []byte { return s.Encode(make([]byte, 0, 32)) }
 
-func (ristrettoGroup) isIdentity(e ristrettoElement) bool {
-	return e.Equal(ristretto255.NewElement()) == 1
-}
+func (ristrettoGroup) identity() []byte { return make([]byte, 32) }
 
 func (ristrettoGroup) isZero(s ristrettoScalar) bool { return s.Equal(ristretto255.NewScalar()) == 1 }
 

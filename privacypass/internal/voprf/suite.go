@@ -30,6 +30,7 @@ const maxBatch = 1<<16 - 1
 // public data only.
 type group[E, S any] interface {
 	hashToGroup(msg, dst []byte) E
+	varTimeHashToGroup(msg, dst []byte) E
 	hashToScalar(msg, dst []byte) S
 	randomScalar(rand io.Reader) (S, error)
 
@@ -38,7 +39,8 @@ type group[E, S any] interface {
 	decodeScalar(b []byte) (S, error)
 	encodeScalar(s S) []byte
 
-	isIdentity(e E) bool
+	// identity returns the encoding of the identity.
+	identity() []byte
 	isZero(s S) bool
 	mul(s S, e E) E
 	mulGenerator(s S) E
@@ -100,7 +102,7 @@ type PrivateKey interface {
 	// BlindEvaluate evaluates a batch of blinded elements and proves all of it
 	// at once. Nothing is computed unless every element decodes.
 	BlindEvaluate(rand io.Reader, blinded [][]byte) (evaluated [][]byte, proof []byte, err error)
-	// Evaluate returns the output for an input that is not blinded.
+	// Evaluate returns the output for an input that is not blinded, and public.
 	Evaluate(input []byte) ([]byte, error)
 }
 

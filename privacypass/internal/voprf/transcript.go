@@ -13,10 +13,10 @@ func (s *suite[E, S]) digest(b []byte) []byte {
 	return h.Sum(nil)
 }
 
-// output is the last step of Finalize and Evaluate, RFC 9497, Section 3.3.2.
-func (s *suite[E, S]) output(input []byte, element E) []byte {
+// output is the last step of Finalize and of Evaluate, RFC 9497, Section 3.3.2.
+func (s *suite[E, S]) output(input, element []byte) []byte {
 	t := appendPrefixed(make([]byte, 0, 256), input)
-	t = appendPrefixed(t, s.encodeElement(element))
+	t = appendPrefixed(t, element)
 	return s.digest(append(t, "Finalize"...))
 }
 

@@ -125,9 +125,11 @@ func TestRFC9380Vectors(t *testing.T) {
 	}
 	load(t, "P384_XMD_SHA-384_SSWU_RO.json", &curve)
 	for _, v := range curve.Vectors {
-		got := hashToP384([]byte(v.Msg), []byte(curve.DST)).Bytes()
-		if want := append(append([]byte{4}, v.P.X...), v.P.Y...); !bytes.Equal(got, want) {
-			t.Errorf("%.20q: %x", v.Msg, got)
+		want := append(append([]byte{4}, v.P.X...), v.P.Y...)
+		for _, varTime := range []bool{false, true} {
+			if got := hashToP384([]byte(v.Msg), []byte(curve.DST), varTime).Bytes(); !bytes.Equal(got, want) {
+				t.Errorf("%.20q: %x", v.Msg, got)
+			}
 		}
 	}
 	var expand struct {
