@@ -1,0 +1,121 @@
+package tree_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/tree"
+)
+
+func TestVectorsTreeValidation(t *testing.T) {
+	type vector struct {
+		Suite       mls.CipherSuite   `json:"cipher_suite"`
+		Tree        octets            `json:"tree"`
+		GroupID     octets            `json:"group_id"`
+		Hashes      []octets          `json:"tree_hashes"`
+		Resolutions [][]mls.NodeIndex `json:"resolutions"`
+	}
+	for i, v := range vectors[vector](t, "tree-validation") {
+		s := suite(t, v.Suite)
+		nodes := decode[mls.RatchetTree](t, v.Tree)
+		c, err := tree.Import(tree.ImportConfig{Suite: s, GroupID: v.GroupID}, nodes)
+		if err != nil {
+			t.Errorf("%d: %v", i, err)
+			continue
+		}
+		tr, _ := filled(t, s, c)
+		for x := range v.Resolutions {
+			got, err := tr.Resolution(mls.NodeIndex(x))
+			if err != nil || !slices.Equal(got, v.Resolutions[x]) {
+				t.Errorf("%d: resolution of %d: %v, %v", i, x, got, err)
+			}
+			if n, _ := tr.ResolutionSize(mls.NodeIndex(x)); int(n) != len(got) {
+				t.Errorf("%d: resolution size of %d: %d", i, x, n)
+			}
+		}
+		// Every hash in the file is somebody's root or sibling, so the slices
+		// of all leaves together show them all.
+		for l := range mls.LeafIndex(tr.Size()) {
+			sl, err := tr.Slice(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for h, x := 0, l.Node(); h < len(sl.Path); h, x = h+1, x.Parent() {
+				if !bytes.Equal(sl.Path[h].Sibling, v.Hashes[x.Sibling()]) {
+					t.Errorf("%d: tree hash of node %d", i, x.Sibling())
+				}
+			}
+			if err := sl.Verify(s, v.Hashes[mls.Root(tr.Size())]); err != nil {
+				t.Errorf("%d: slice of leaf %d: %v", i, l, err)
+			}
+		}
+		out, err := tr.Export()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := mls.Marshal(&out); err != nil || !bytes.Equal(b, v.Tree) {
+			t.Errorf("%d: exported tree differs", i)
+		}
+	}
+}
+
+func TestVectorsTreeOperations(t *testing.T) {
+	type vector struct {
+		Suite      mls.CipherSuite `json:"cipher_suite"`
+		Before     octets          `json:"tree_before"`
+		Proposal   octets          `json:"proposal"`
+		Sender     mls.LeafIndex   `json:"proposal_sender"`
+		HashBefore octets          `json:"tree_hash_before"`
+		After      octets          `json:"tree_after"`
+		HashAfter  octets          `json:"tree_hash_after"`
+	}
+	for i, v := range vectors[vector](t, "tree-operations") {
+		s := suite(t, v.Suite)
+		// The leaves of this file have signatures of no group.
+		c, err := tree.Build(tree.ImportConfig{Suite: s}, decode[mls.RatchetTree](t, v.Before))
+		if err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		tr, m := filled(t, s, c)
+		if h, _ := tr.Hash(); !bytes.Equal(h, v.HashBefore) {
+			t.Errorf("%d: hash before", i)
+		}
+		r := tlscodec.NewReader(v.Proposal, tlscodec.Limits{})
+		var p mls.Proposal
+		p.UnmarshalTLS(r)
+		if err := r.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		e := tr.Edit()
+		switch p.Type {
+		case mls.ProposalTypeAdd:
+			_, err = e.AddLeaf(&p.Add.LeafNode)
+		case mls.ProposalTypeUpdate:
+			err = e.UpdateLeaf(v.Sender, p.Update)
+		case mls.ProposalTypeRemove:
+			err = e.RemoveLeaf(p.Remove)
+		default:
+			t.Fatalf("%d: proposal type %v", i, p.Type)
+		}
+		if err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		if c, err = e.Changes(); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		after := applied(t, s, m, c)
+		if h, _ := after.Hash(); !bytes.Equal(h, v.HashAfter) {
+			t.Errorf("%d: hash after", i)
+		}
+		out, err := after.Export()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := mls.Marshal(&out); err != nil || !bytes.Equal(b, v.After) {
+			t.Errorf("%d: tree after", i)
+		}
+	}
+}
