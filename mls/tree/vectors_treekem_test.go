@@ -62,12 +62,15 @@ func TestVectorsTreeKEM(t *testing.T) {
 			for _, l := range v.Leaves {
 				p := tree.NewPrivate(l.Index, mls.HPKEPrivateKey{Bytes: secret.New(l.Encryption)})
 				for _, ps := range l.PathSecrets {
-					// A leaf under the other child has ps.Node as its lowest
-					// node in common with this one.
-					if p, err = p.Join(tr, beside(t, tr, ps.Node, l.Index), secret.New(ps.Secret)); err != nil {
-						t.Fatalf("path secret of node %d for leaf %d: %v", ps.Node, l.Index, err)
+					// Each secret is of another commit, so none says anything
+					// of the nodes above its own.
+					key, _, err := s.DeriveKeyPair(s.DeriveSecret(secret.New(ps.Secret), "node"))
+					if err != nil {
+						t.Fatal(err)
 					}
+					p.Held()[ps.Node] = key
 				}
+				checkHeld(t, tr.Edit(), p)
 				members[l.Index] = p
 				if signers[l.Index], err = s.ParseSignatureKey(secret.New(l.Signature)); err != nil {
 					t.Fatal(err)
@@ -116,23 +119,6 @@ func TestVectorsTreeKEM(t *testing.T) {
 			}
 		})
 	}
-}
-
-// beside returns a member under the child of x that is not above l.
-func beside(t testing.TB, tr *tree.Tree, x mls.NodeIndex, l mls.LeafIndex) mls.LeafIndex {
-	t.Helper()
-	c := x.Left()
-	if c.Covers(l) {
-		c = x.Right()
-	}
-	first, end := c.Leaves()
-	for i := first; i < end; i++ {
-		if _, err := tr.Leaf(i); err == nil {
-			return i
-		}
-	}
-	t.Fatalf("nobody beside leaf %d under node %d", l, x)
-	return 0
 }
 
 // everyoneOpens has all members but the sender open a path, and checks the
