@@ -82,21 +82,58 @@ func (s *Suite) NewSecretTree(encryption secret.Bytes, leaves uint32, w Window) 
 	}
 }
 
-// ratchet returns the ratchet of a leaf, deriving it on first use.
-func (t *SecretTree) ratchet(leaf LeafIndex, handshake bool) (*ratchet, error) {
-	if uint32(leaf) >= t.leaves {
-		return nil, fmt.Errorf("%w: %d", ErrNoSuchLeaf, leaf)
-	}
-	if r, ok := t.ratchets[ratchetID{leaf, handshake}]; ok {
-		return r, nil
-	}
-	target := leaf.Node()
-	x := target
+// nearest returns the lowest node above or at a leaf whose secret is held.
+func (t *SecretTree) nearest(leaf LeafIndex) (NodeIndex, error) {
+	x := leaf.Node()
 	for t.nodes[x].IsZero() {
 		if x == Root(t.leaves) {
-			return nil, ErrKeyUsed
+			return 0, ErrKeyUsed
 		}
 		x = x.Parent()
+	}
+	return x, nil
+}
+
+// peek returns the ratchet of a leaf, as it would be if this is its first use.
+// It changes nothing, since a message that turns out to be forged must not.
+func (t *SecretTree) peek(id ratchetID) (*ratchet, error) {
+	if uint32(id.leaf) >= t.leaves {
+		return nil, fmt.Errorf("%w: %d", ErrNoSuchLeaf, id.leaf)
+	}
+	if r, ok := t.ratchets[id]; ok {
+		return r, nil
+	}
+	x, err := t.nearest(id.leaf)
+	if err != nil {
+		return nil, err
+	}
+	target, sec := id.leaf.Node(), t.nodes[x]
+	for x != target {
+		side := "right"
+		if target < x {
+			side, x = "left", x.Left()
+		} else {
+			x = x.Right()
+		}
+		sec = t.suite.ExpandWithLabel(sec, "tree", []byte(side), t.suite.HashSize())
+	}
+	label := "application"
+	if id.handshake {
+		label = "handshake"
+	}
+	return &ratchet{secret: t.suite.ExpandWithLabel(sec, label, nil, t.suite.HashSize())}, nil
+}
+
+// open puts the ratchets of a leaf in the place of the secrets they are derived
+// from, unless it was done before.
+func (t *SecretTree) open(leaf LeafIndex) {
+	if _, ok := t.ratchets[ratchetID{leaf, true}]; ok {
+		return
+	}
+	target := leaf.Node()
+	x, err := t.nearest(leaf)
+	if err != nil {
+		panic("mls: key consumed that was not looked up")
 	}
 	for x != target {
 		sec := t.nodes[x]
@@ -116,10 +153,6 @@ func (t *SecretTree) ratchet(leaf LeafIndex, handshake bool) (*ratchet, error) {
 	app := &ratchet{secret: t.suite.ExpandWithLabel(sec, "application", nil, t.suite.HashSize())}
 	sec.Wipe()
 	t.ratchets[ratchetID{leaf, true}], t.ratchets[ratchetID{leaf, false}] = hs, app
-	if handshake {
-		return hs, nil
-	}
-	return app, nil
 }
 
 func (t *SecretTree) derive(sec secret.Bytes, generation uint32) (kn keyNonce, next secret.Bytes) {
@@ -141,19 +174,19 @@ type MessageKey struct {
 
 // Next looks up the key for the next message to send from leaf.
 func (t *SecretTree) Next(leaf LeafIndex, ct ContentType) (*MessageKey, error) {
-	r, err := t.ratchet(leaf, ct != ContentTypeApplication)
+	r, err := t.peek(ratchetID{leaf, ct != ContentTypeApplication})
 	if err != nil {
 		return nil, err
 	}
 	return t.Lookup(leaf, ct, r.next)
 }
 
-// Lookup finds the key of a generation. It fails with [ErrKeyUsed],
-// [ErrTooFarAhead], [ErrGenerations] or [ErrNoSuchLeaf]. The tree gives the same
-// key again until [SecretTree.Consume].
+// Lookup finds the key of a generation and changes nothing: the tree gives the
+// same key again until [SecretTree.Consume]. It fails with [ErrKeyUsed],
+// [ErrTooFarAhead], [ErrGenerations] or [ErrNoSuchLeaf].
 func (t *SecretTree) Lookup(leaf LeafIndex, ct ContentType, generation uint32) (*MessageKey, error) {
 	id := ratchetID{leaf, ct != ContentTypeApplication}
-	r, err := t.ratchet(leaf, id.handshake)
+	r, err := t.peek(id)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +229,7 @@ func (t *SecretTree) Lookup(leaf LeafIndex, ct ContentType, generation uint32) (
 // Consume deletes the key and moves the ratchet past it. k must come from the
 // last Lookup for its sender and content type.
 func (t *SecretTree) Consume(k *MessageKey) {
+	t.open(k.id.leaf)
 	if k.advanced != nil {
 		t.ratchets[k.id].secret.Wipe()
 		t.ratchets[k.id] = k.advanced
@@ -286,4 +320,9 @@ func (t *SecretTree) UnmarshalTLS(r *tlscodec.Reader) {
 		})
 		t.ratchets[id] = rt
 	})
+	for id := range t.ratchets {
+		if _, ok := t.ratchets[ratchetID{id.leaf, !id.handshake}]; !ok {
+			r.Fail(fmt.Errorf("%w: one ratchet of two", tlscodec.ErrValue))
+		}
+	}
 }

@@ -59,7 +59,9 @@ func (s *State) CheckProposal(p *Proposal) error {
 		if len(p.PSK.Nonce) != s.Suite.HashSize() {
 			return ErrPSKNonce
 		}
-		if p.PSK.Type == mls.PSKTypeResumption && p.PSK.Usage != mls.ResumptionPSKUsageApplication {
+		// Reinitialisation and branching are the first commit of a new group
+		// (Sections 11.2 and 11.3).
+		if p.PSK.Type == mls.PSKTypeResumption && p.PSK.Usage != mls.ResumptionPSKUsageApplication && s.Context.Epoch != 0 {
 			return ErrPSKUsage
 		}
 	case mls.ProposalTypeReInit: // Section 12.1.5
