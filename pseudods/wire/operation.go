@@ -1,0 +1,49 @@
+package wire
+
+// Operation says what a [Request] asks for. Numbers below 0x0100 are the
+// delivery service's, those below 0x0200 the queue service's.
+type Operation uint16
+
+// Operations of the delivery service.
+const (
+	OpRequestGroupID      Operation = 0x0001
+	OpCreateGroup         Operation = 0x0002
+	OpDeleteGroup         Operation = 0x0003
+	OpAddUsers            Operation = 0x0004
+	OpRemoveUsers         Operation = 0x0005
+	OpAddClients          Operation = 0x0006
+	OpRemoveClients       Operation = 0x0007
+	OpUpdate              Operation = 0x0008
+	OpSelfRemove          Operation = 0x0009
+	OpRejoin              Operation = 0x000A
+	OpExternalJoin        Operation = 0x000B
+	OpReInit              Operation = 0x000C
+	OpPropose             Operation = 0x000D
+	OpSendMessage         Operation = 0x000E
+	OpTargetedMessage     Operation = 0x000F
+	OpUpdateQueueAddress  Operation = 0x0010
+	OpWelcomeInfo         Operation = 0x0011
+	OpExternalCommitInfo  Operation = 0x0012
+	OpVerificationKey     Operation = 0x0013
+	OpReportAbuse         Operation = 0x0014
+	OpAccessRequest       Operation = 0x0015
+	OpCommitOutcome       Operation = 0x0016
+	firstQueueOperation   Operation = 0x0100
+	OpCreateQueue         Operation = 0x0100
+	OpDeleteQueue         Operation = 0x0101
+	OpReadQueue           Operation = 0x0102
+	OpAckQueue            Operation = 0x0103
+	OpRevokeAddress       Operation = 0x0104
+	OpConfigureQueue      Operation = 0x0105
+	OpDeliver             Operation = 0x0106
+	OpPublishKeyPackages  Operation = 0x0107
+	OpConnectionPackages  Operation = 0x0108
+	OpGroupPackages       Operation = 0x0109
+	OpConnectionRequest   Operation = 0x010A
+	OpAddressKeys         Operation = 0x010B
+	OpBindAddress         Operation = 0x010C
+	firstUnknownOperation Operation = 0x010D
+)
+
+// IsQueue reports whether o is for a queue service.
+func (o Operation) IsQueue() bool { return o >= firstQueueOperation && o < firstUnknownOperation }
