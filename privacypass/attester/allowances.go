@@ -82,7 +82,7 @@ func (a *Allowances) Admit(ctx context.Context, scheme string, id Identity, r *R
 	if !ok {
 		return nil, ErrClass
 	}
-	if !policy.allows(r.Tokens) {
+	if !policy.Allows(r.Tokens) {
 		return nil, ErrBatchSize
 	}
 	t := &Ticket{store: a.store, account: a.names.Account(scheme, id.Subject)}

@@ -67,7 +67,8 @@ func (p Policy) start() int {
 	return p.Initial
 }
 
-func (p Policy) allows(tokens int) bool { return slices.Contains(p.BatchSizes, tokens) }
+// Allows reports whether one request may ask for so many tokens.
+func (p Policy) Allows(tokens int) bool { return slices.Contains(p.BatchSizes, tokens) }
 
 // Limit returns how many tokens an account of that standing may get in the
 // epoch, over all its requests.
