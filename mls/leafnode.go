@@ -166,9 +166,10 @@ var ErrLeafNode = errors.New("mls: invalid leaf node")
 // Check verifies what RFC 9420, Section 7.3, asks of the leaf alone: the source
 // is want, keys are well-formed, extension types stand once and are supported
 // by the leaf's own capabilities, the capabilities name MLS 1.0, the suite and
-// the leaf's own credential type, and list no default type. It does not verify
-// the signature, and says nothing about other members. Errors wrap
-// [ErrLeafNode], [ErrPublicKey] or [ErrExtension].
+// the leaf's own credential type. Default types, which capabilities must not
+// list, change nothing and are tolerated. It does not verify the signature, and
+// says nothing about other members. Errors wrap [ErrLeafNode], [ErrPublicKey] or
+// [ErrExtension].
 func (l *LeafNode) Check(s *Suite, want LeafNodeSource) error {
 	if l.Source != want {
 		return fmt.Errorf("%w: source %d where %d belongs", ErrLeafNode, l.Source, want)

@@ -1,6 +1,7 @@
 package epoch
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -162,8 +163,18 @@ func (a *Applied) applyRemoval(joiner *mls.LeafNode) func(*Proposal) error {
 		if err != nil {
 			return err
 		}
-		if a.External && p.Type == mls.ProposalTypeRemove && !a.rules.sameClient(old, joiner) {
-			return ErrExternalRemove
+		if a.External && p.Type == mls.ProposalTypeRemove {
+			// The leaf that a joiner brings must be a valid Update of the one it
+			// removes (Section 12.2).
+			if !a.rules.sameClient(old, joiner) {
+				return ErrExternalRemove
+			}
+			if bytes.Equal(old.EncryptionKey, joiner.EncryptionKey) {
+				return ErrUpdateKey
+			}
+			if !a.rules.successor(old, joiner) {
+				return ErrReplaced
+			}
 		}
 		a.Removed = append(a.Removed, Change{Leaf: leaf, Old: old})
 		return a.Edit.RemoveLeaf(leaf)
