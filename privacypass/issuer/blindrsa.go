@@ -132,7 +132,7 @@ type rsaKey struct {
 
 var _ Key = (*rsaKey)(nil)
 
-func newRSAKey(k *rsa.PrivateKey) (Key, error) {
+func newRSAKey(k *rsa.PrivateKey) (*rsaKey, error) {
 	s, err := newSigner(k)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,11 @@ func generateRSA() (Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFault, err)
 	}
-	return newRSAKey(k)
+	key, err := newRSAKey(k)
+	if err != nil {
+		return nil, err
+	}
+	return key, nil
 }
 
 func parseRSA(der []byte) (Key, error) {
@@ -165,7 +169,15 @@ func parseRSA(der []byte) (Key, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: not an RSA key", ErrKeyFormat)
 	}
-	return newRSAKey(k)
+	key, err := newRSAKey(k)
+	if err != nil {
+		return nil, err
+	}
+	// The parser ignores octets behind the structures it knows.
+	if !key.pkcs8.Equal(secret.Clone(der)) {
+		return nil, fmt.Errorf("%w: not the encoding of its key", ErrKeyFormat)
+	}
+	return key, nil
 }
 
 func (k *rsaKey) TokenType() privacypass.TokenType { return privacypass.BlindRSA }
