@@ -17,6 +17,9 @@ type history struct {
 	store  *keyed
 	people map[mls.LeafIndex]*person
 	target int // members that it is drawn to
+	// members follow with their private keys, unless nil: what they do costs
+	// an HPKE encryption and decryption for each member and commit.
+	members map[mls.LeafIndex]*tree.Private
 }
 
 func newHistory(t testing.TB, seed byte) *history {
@@ -61,6 +64,9 @@ func (h *history) commit(t testing.TB) {
 			h.people[i] = h.renew(t, h.people[i], i)
 			both(func(e *tree.Edit) error { return e.UpdateLeaf(i, h.people[i].leaf) })
 			h.model.update(i, h.people[i].leaf)
+			if h.members != nil {
+				h.members[i] = h.members[i].Rekey(h.people[i].key)
+			}
 		}
 	}
 	removals, additions := h.IntN(4), h.IntN(4)
@@ -74,6 +80,7 @@ func (h *history) commit(t testing.TB) {
 			both(func(e *tree.Edit) error { return e.RemoveLeaf(i) })
 			h.model.remove(i)
 			delete(h.people, i)
+			delete(h.members, i)
 		}
 	}
 	var added []mls.LeafIndex
@@ -89,13 +96,17 @@ func (h *history) commit(t testing.TB) {
 		h.people[i] = p
 		added = append(added, i)
 	}
-	if kind := h.IntN(4); kind > 0 {
-		if kind == 1 { // someone joins with the path
-			sender = h.model.vacancy()
-			h.people[sender] = h.person(t)
-			h.model.place(h.people[sender].leaf)
-		}
-		h.path(t, ours, theirs, sender, added)
+	var own *tree.OwnPath
+	switch h.IntN(4) {
+	case 0:
+		h.prune(t, theirs)
+	case 1: // someone joins with the path
+		sender = h.model.vacancy()
+		h.people[sender] = h.person(t)
+		h.model.place(h.people[sender].leaf)
+		own = h.path(t, ours, theirs, sender, added)
+	default:
+		own = h.path(t, ours, theirs, sender, added)
 	}
 	changes, err := ours.Changes()
 	must(t, err)
@@ -105,10 +116,11 @@ func (h *history) commit(t testing.TB) {
 		t.Fatal("committer and receiver differ")
 	}
 	h.tree = h.store.apply(t, h.suite, changes)
+	h.welcome(t, own, sender, added)
 }
 
 // path has sender make a path in one edit and merges it in the other.
-func (h *history) path(t testing.TB, ours, theirs *tree.Edit, sender mls.LeafIndex, added []mls.LeafIndex) {
+func (h *history) path(t testing.TB, ours, theirs *tree.Edit, sender mls.LeafIndex, added []mls.LeafIndex) *tree.OwnPath {
 	t.Helper()
 	p := h.people[sender]
 	own, err := ours.CreatePath(h.source, sender, p.leaf, p.signer, h.group)
@@ -126,7 +138,82 @@ func (h *history) path(t testing.TB, ours, theirs *tree.Edit, sender mls.LeafInd
 		must(t, err)
 	}
 	h.model.path(sender, own.Leaf(), nodes)
-	must(t, theirs.MergePath(sender, bare(t, ours, sender, own, added)))
+	if h.members == nil {
+		must(t, theirs.MergePath(sender, bare(t, ours, sender, own, added)))
+		return own
+	}
+	context := []byte("context")
+	sealed, err := own.Seal(context)
+	must(t, err)
+	must(t, theirs.MergePath(sender, sealed))
+	delete(h.members, sender)
+	for i, p := range h.members {
+		after, commit, err := p.OpenPath(theirs, sender, sealed, context)
+		if err != nil || !commit.Equal(own.CommitSecret()) {
+			t.Fatalf("leaf %d, path of %d: %v", i, sender, err)
+		}
+		h.members[i] = after
+	}
+	h.members[sender] = own.Private()
+	return own
+}
+
+// prune has the members follow a commit without a path.
+func (h *history) prune(t testing.TB, e *tree.Edit) {
+	t.Helper()
+	for i, p := range h.members {
+		after, err := p.Prune(e)
+		must(t, err)
+		h.members[i] = after
+	}
+}
+
+// welcome has the added ones join, and checks what each member holds.
+func (h *history) welcome(t testing.TB, own *tree.OwnPath, sender mls.LeafIndex, added []mls.LeafIndex) {
+	t.Helper()
+	if h.members == nil {
+		return
+	}
+	for _, i := range added {
+		h.members[i] = tree.NewPrivate(i, h.people[i].key)
+		if own == nil {
+			continue
+		}
+		pathSecret, err := own.PathSecret(i)
+		must(t, err)
+		h.members[i], err = h.members[i].Join(h.tree, sender, pathSecret)
+		must(t, err)
+	}
+	if len(h.members) != len(h.people) {
+		t.Fatalf("%d members, %d follow", len(h.people), len(h.members))
+	}
+	for i, p := range h.members {
+		checkHeld(t, h.tree.Edit(), p)
+		restored := decode[tree.Private](t, marshal(t, p))
+		if restored.Leaf() != i || !reflect.DeepEqual(marshal(t, &restored), marshal(t, p)) {
+			t.Fatal("private keys do not survive encoding")
+		}
+	}
+}
+
+// TestMembersFollow has every member of a smaller group follow with its private
+// keys: what the committer encrypts is for exactly those who can open it, and
+// all hold the keys of the tree invariant and no others.
+func TestMembersFollow(t *testing.T) {
+	for seed := range byte(3) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			h := newHistory(t, 100+seed)
+			h.members = map[mls.LeafIndex]*tree.Private{0: tree.NewPrivate(0, h.people[0].key)}
+			for i := range 90 {
+				if i%15 == 0 {
+					h.target = []int{12, 28, 3, 20}[(i/15+int(seed))%4]
+				}
+				h.commit(t)
+				h.model.check(t, h.tree, h.store)
+			}
+		})
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -145,18 +232,27 @@ func TestHistories(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, seed)
 			largest, halved := 0, 0
+			var past *tree.Tree
+			var pastModel model
 			for i := range 300 {
 				if i%50 == 0 {
 					h.target = []int{60, 5, 350, 130, 20, 250, 1}[(i/50+int(seed))%7]
 				}
 				size := h.tree.Size()
+				if i%20 == 0 {
+					past, pastModel = h.tree, model{h.suite, slices.Clone(h.model.nodes)}
+				}
 				h.commit(t)
+				pastModel.checkNodes(t, past, h.store)
+				if i%20 == 10 {
+					h.store.Release(past.Version())
+				}
 				h.model.check(t, h.tree, h.store)
 				largest = max(largest, len(h.people))
 				if h.tree.Size() < size {
 					halved++
 				}
-				if i%25 == 0 {
+				if i%7 == 0 {
 					h.reimport(t)
 				}
 			}

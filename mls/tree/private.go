@@ -139,14 +139,11 @@ func (p *Private) OpenPath(e *Edit, sender mls.LeafIndex, path *mls.UpdatePath, 
 	if len(opened) != e.suite.HashSize() {
 		return nil, none, ErrPathSecret
 	}
+	// Nodes above the shared one are either blank or on the path, whose keys
+	// replace what is held.
 	q, err := p.Prune(e)
 	if err != nil {
 		return nil, none, err
-	}
-	for x := range q.keys {
-		if x.Level() >= shared.Level() {
-			delete(q.keys, x) // replaced by the path
-		}
 	}
 	commit, err := q.climb(e.suite, steps[at:], secret.New(opened), func(i int) []byte {
 		return path.Nodes[at+i].EncryptionKey
