@@ -61,6 +61,9 @@ func (s *State) Apply(committer mls.Sender, joiner *mls.LeafNode, list []*Propos
 	if s.Context.Epoch == 1<<64-1 {
 		return nil, ErrEpochs
 	}
+	if committer.Type == mls.SenderTypeNewMemberCommit && joiner == nil {
+		return nil, fmt.Errorf("external commit: %w", ErrPathRequired)
+	}
 	if err := s.checkEach(list); err != nil {
 		return nil, err
 	}

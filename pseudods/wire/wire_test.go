@@ -29,6 +29,7 @@ func samples() []sample {
 	out := []sample{
 		{"response", &Response{Body: []byte("body")}, response},
 		{"empty response", &Response{}, response},
+		{"credential", credential(), func() structure { return new(PseudonymousCredential) }},
 	}
 	for auth := AuthNone; auth <= AuthService; auth++ {
 		r := &Request{RecipientDomain: "ds.example", Operation: OpUpdate, Body: []byte("body"), ExpiresAt: 1 << 33, Nonce: nonce,
@@ -87,8 +88,8 @@ func TestRoundTripPrefixAndTrailingOctet(t *testing.T) {
 	}
 }
 
-// TestSignatureCoversEverything: a change of any field but the signature changes
-// what is signed, the recipient's domain, expiry and nonce among them (INV-03).
+// TestINV03SignatureCoversEverything: a change of any field but the signature changes
+// what is signed, the recipient's domain, expiry and nonce among them.
 func TestINV03SignatureCoversEverything(t *testing.T) {
 	base := func() *Request {
 		return &Request{RecipientDomain: "ds.example", Operation: OpUpdate, Body: []byte("body"), ExpiresAt: 1, Tokens: [][]byte{{1}},
