@@ -95,12 +95,11 @@ func (s *State) SenderKey(a *mls.AuthenticatedContent) ([]byte, error) {
 	}
 }
 
-// VerifyContent checks a message of this epoch as far as its framing goes, the
-// cheap checks first: group, epoch, who may send what, the size of a commit's
-// confirmation tag, and the signature. Errors wrap [ErrWrongGroup],
-// [ErrWrongEpoch], [mls.ErrSender], [ErrUnknownSender], [ErrTag] or
-// [mls.ErrSignature].
-func (s *State) VerifyContent(a *mls.AuthenticatedContent) error {
+// CheckFraming checks what a message's framing shows without a signature: group,
+// epoch, who may send what, and the size of a commit's confirmation tag. It
+// reads no leaf. Errors wrap [ErrWrongGroup], [ErrWrongEpoch], [mls.ErrSender]
+// or [ErrTag].
+func (s *State) CheckFraming(a *mls.AuthenticatedContent) error {
 	c := &a.Content
 	if !bytes.Equal(c.GroupID, s.Context.GroupID) {
 		return ErrWrongGroup
@@ -113,6 +112,16 @@ func (s *State) VerifyContent(a *mls.AuthenticatedContent) error {
 	}
 	if c.ContentType == mls.ContentTypeCommit && len(a.ConfirmationTag) != s.Suite.HashSize() {
 		return fmt.Errorf("%w: confirmation tag", ErrTag)
+	}
+	return nil
+}
+
+// VerifyContent checks a message of this epoch as far as its framing goes: what
+// [State.CheckFraming] checks, then the signature. Errors wrap those of
+// CheckFraming, [ErrUnknownSender], [ErrPathRequired] or [mls.ErrSignature].
+func (s *State) VerifyContent(a *mls.AuthenticatedContent) error {
+	if err := s.CheckFraming(a); err != nil {
+		return err
 	}
 	key, err := s.SenderKey(a)
 	if err != nil {

@@ -1,0 +1,102 @@
+package publicgroup
+
+import (
+	"time"
+
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/epoch"
+)
+
+// StagedProposal is a valid proposal and what it takes to have it pending.
+type StagedProposal struct {
+	Proposal *epoch.Proposal
+	// AuthenticatedData is what the sender attached.
+	AuthenticatedData []byte
+	Changes           *Changes
+}
+
+// StageProposal checks a standalone proposal: a PublicMessage from a member, an
+// external sender, or a newcomer. now is the time by which lifetimes are judged.
+//
+// Errors wrap [ErrTooLarge], [mls.ErrMalformed], [ErrWireFormat],
+// [ErrContentType], [ErrClosed], those of [epoch.State.VerifyContent] and
+// [epoch.State.CheckProposal], [ErrTooManyProposals], [ErrSenderProposals],
+// [ErrKnownProposal], [ErrSecondSelfRemove], [ErrLifetime] or [ErrLeafRefused].
+func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, error) {
+	a, s, err := g.openHandshake(message, mls.ContentTypeProposal)
+	if err != nil {
+		return nil, err
+	}
+	entry := PendingEntry{Type: a.Content.Proposal.Type, Sender: a.Content.Sender, Target: a.Content.Proposal.Remove}
+	if err := g.checkPendingLimits(&entry); err != nil {
+		return nil, err
+	}
+	if err := s.VerifyContent(a); err != nil {
+		return nil, err
+	}
+	p, err := s.NewProposal(a)
+	if err != nil {
+		return nil, err
+	}
+	entry.Ref = p.Ref
+	if g.header.find(p.Ref) != nil {
+		return nil, ErrKnownProposal
+	}
+	if err := g.checkProposedLeaf(s, p, now); err != nil {
+		return nil, err
+	}
+	h := g.header.next()
+	h.Pending = append(h.Pending, entry)
+	c := g.changes(h)
+	c.Proposals = []ProposalWrite{{p.Ref, &Pending{Message: message}}}
+	return &StagedProposal{Proposal: p, AuthenticatedData: a.Content.AuthenticatedData, Changes: c}, nil
+}
+
+// find returns the entry of a pending proposal, or nil.
+func (h *Header) find(ref mls.ProposalRef) *PendingEntry {
+	for i := range h.Pending {
+		if h.Pending[i].Ref.Equal(ref) {
+			return &h.Pending[i]
+		}
+	}
+	return nil
+}
+
+func (g *Group) checkPendingLimits(e *PendingEntry) error {
+	if len(g.header.Pending) >= g.cfg.MaxProposals {
+		return ErrTooManyProposals
+	}
+	same := 0
+	for i := range g.header.Pending {
+		p := &g.header.Pending[i]
+		if p.Sender != e.Sender {
+			continue
+		}
+		same++
+		if e.Type == mls.ProposalTypeSelfRemove && p.Type == e.Type {
+			return ErrSecondSelfRemove
+		}
+	}
+	if same >= g.cfg.MaxProposalsPerSender {
+		return ErrSenderProposals
+	}
+	return nil
+}
+
+// checkProposedLeaf applies the service's policy to the leaf in a proposal.
+func (g *Group) checkProposedLeaf(s *epoch.State, p *epoch.Proposal, now time.Time) error {
+	switch p.Type {
+	case mls.ProposalTypeAdd:
+		if err := g.cfg.checkLifetime(&p.Add.LeafNode, now); err != nil {
+			return err
+		}
+		return g.cfg.checkLeaf(nil, &p.Add.LeafNode)
+	case mls.ProposalTypeUpdate:
+		old, err := s.Leaf(p.Sender.Leaf)
+		if err != nil {
+			return err
+		}
+		return g.cfg.checkLeaf(old, p.Update)
+	}
+	return nil
+}
