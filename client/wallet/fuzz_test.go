@@ -2,6 +2,7 @@ package wallet_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 
@@ -22,11 +23,31 @@ var (
 	)
 )
 
-func TestSeedIsValid(t *testing.T) {
+func TestStateIsConsistent(t *testing.T) {
 	for _, b := range [][]byte{emptyState, stateSeed} {
 		if _, err := wallet.ParseState(b); err != nil {
 			t.Fatal(err)
 		}
+	}
+	const held = 2 + 169 + 2 + 70 + 2 + 8 + 4 + 2 // where the token of the request begins
+	for name, change := range map[string]func([]byte){
+		"a token twice":       func(b []byte) { copy(b[held:], b[2:2+169]) },
+		"an id that is ahead": func(b []byte) { b[len(b)-1] = 1 },
+		"a reserved type":     func(b []byte) { b[held+8] = 0 },
+	} {
+		b := bytes.Clone(stateSeed)
+		change(b)
+		if _, err := wallet.ParseState(b); !errors.Is(err, wallet.ErrFile) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	fetches := bytes.Repeat(append([]byte("\x04send"), make([]byte, 65)...), 2)
+	if _, err := wallet.ParseState(slices.Concat([]byte("\x00\x40\x8c"), fetches, make([]byte, 9))); !errors.Is(err, wallet.ErrFile) {
+		t.Errorf("two fetches of one class: %v", err)
+	}
+	spendings := slices.Concat(make([]byte, 10), make([]byte, 10)) // of the same id
+	if _, err := wallet.ParseState(slices.Concat([]byte("\x00\x00\x14"), spendings, []byte("\x00\x00\x00\x00\x00\x00\x00\x02"))); !errors.Is(err, wallet.ErrFile) {
+		t.Errorf("two requests of one id: %v", err)
 	}
 }
 

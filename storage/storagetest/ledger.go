@@ -28,6 +28,7 @@ func TestLedger(t *testing.T, newSite func(*testing.T) LedgerSite) {
 		{"EpochLimit", testEpochLimit},
 		{"Retire", testRetire},
 		{"RetireUnderWriters", testRetireUnderWriters},
+		{"RetireOvertakes", testRetireOvertakes},
 		{"Payment", testPayment},
 		{"PaymentOrder", testPaymentOrder},
 		{"CrashLosesNothing", testCrashLosesNothing},

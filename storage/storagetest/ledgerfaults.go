@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -94,6 +95,43 @@ func testRetireUnderWriters(b *bench) {
 	if err != nil || u.Spent != kept.made.Load() || u.Spent == 0 {
 		b.Fatalf("usage %+v of %d, %v", u, kept.made.Load(), err)
 	}
+}
+
+// lateContext holds up the first call that asks it for an error.
+type lateContext struct {
+	context.Context
+	once             *sync.Once
+	entered, release chan bool
+}
+
+func (c lateContext) Err() error {
+	c.once.Do(func() {
+		close(c.entered)
+		<-c.release
+	})
+	return c.Context.Err()
+}
+
+// testRetireOvertakes lets an epoch retire while a call for one of its spent
+// tokens is under way: the call must not find the emptied partition.
+func testRetireOvertakes(b *bench) {
+	m := b.epoch("e", 100)
+	token := m.Token(b)
+	b.spend(token, Digest("a"), tokens.Fresh)
+	ctx := lateContext{b.ctx, new(sync.Once), make(chan bool), make(chan bool)}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		outcome, err := b.ledger.Spend(ctx, token, Digest("b"))
+		if !errors.Is(err, tokens.ErrEpochRetired) {
+			b.Errorf("outcome %d, %v", outcome, err)
+		}
+	})
+	<-ctx.entered
+	if err := b.ledger.RetireEpoch(b.ctx, m.KeyID()); err != nil {
+		b.Error(err)
+	}
+	close(ctx.release)
+	wg.Wait()
 }
 
 func testPayment(b *bench) {
