@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 
@@ -59,7 +60,10 @@ func answer(t testing.TB, p *client.Pending, keys ...issuer.Key) *issuer.Respons
 }
 
 // pendings returns a request of each kind and type, with the keys that answer it.
+// It is the same in every process.
 func pendings(t testing.TB) (ps []*client.Pending, keys [][]issuer.Key) {
+	t.Helper()
+	random := mathrand.NewChaCha8([32]byte{2})
 	t.Helper()
 	add := func(p *client.Pending, err error, k ...issuer.Key) {
 		t.Helper()
@@ -71,22 +75,22 @@ func pendings(t testing.TB) (ps []*client.Pending, keys [][]issuer.Key) {
 	var all []issuer.Key
 	var wants []client.Want
 	for _, typ := range privacypass.TokenTypes() {
-		k := generate(t, typ)
+		k := fixedKey(t, typ)
 		w := want(t, k)
 		all, wants = append(all, k), append(wants, w, w)
-		p, err := client.Single(rand.Reader, w)
+		p, err := client.Single(random, w)
 		add(p, err, k)
 		if typ != privacypass.BlindRSA {
-			p, err = client.Amortized(rand.Reader, w, 3)
+			p, err = client.Amortized(random, w, 3)
 			add(p, err, k)
 			continue
 		}
 		w.ZeroSalt = true
 		wants = append(wants, w)
-		p, err = client.Single(rand.Reader, w)
+		p, err = client.Single(random, w)
 		add(p, err, k)
 	}
-	p, err := client.Generic(rand.Reader, wants)
+	p, err := client.Generic(random, wants)
 	add(p, err, all...)
 	return ps, keys
 }
@@ -319,53 +323,4 @@ func TestPendingPrintsNothing(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzRestore(f *testing.F) {
-	ps, _ := pendings(f)
-	for _, p := range ps {
-		f.Add(p.Export().Reveal())
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) > 1<<13 {
-			return // a blinding per token
-		}
-		p, err := client.Restore(secret.Clone(b))
-		if err != nil {
-			if !errors.Is(err, client.ErrState) {
-				t.Fatal(err)
-			}
-			return
-		}
-		if !bytes.Equal(p.Export().Reveal(), b) {
-			t.Fatalf("%x exports as something else", b)
-		}
-	})
-}
-
-func FuzzPublicKey(f *testing.F) {
-	for _, typ := range privacypass.TokenTypes() {
-		f.Add(uint16(typ), generate(f, typ).PublicKey())
-	}
-	f.Fuzz(func(t *testing.T, typ uint16, b []byte) {
-		k, err := client.ParsePublicKey(privacypass.TokenType(typ), b)
-		if err == nil && (!bytes.Equal(k.Bytes(), b) || k.ID() != privacypass.KeyIDOf(b)) {
-			t.Fatalf("%x", b)
-		}
-	})
-}
-
-// FuzzFinalize: whatever an issuer answers gives checked tokens or an error.
-func FuzzFinalize(f *testing.F) {
-	ps, keys := pendings(f)
-	for i, p := range ps {
-		f.Add(uint8(i), answer(f, p, keys[i]...).Body)
-	}
-	f.Fuzz(func(t *testing.T, i uint8, body []byte) {
-		p := ps[int(i)%len(ps)]
-		tokens, err := p.Finalize(body)
-		if err != nil && (tokens != nil || !errors.Is(err, client.ErrResponse) && !errors.Is(err, privacypass.ErrMalformed)) {
-			t.Fatalf("%d tokens, %v", len(tokens), err)
-		}
-	})
 }

@@ -14,10 +14,9 @@ const DefaultMaxBatch = 128
 // Config configures an [Issuer].
 type Config struct {
 	// MaxBatch is the most tokens that one request may ask for, at most
-	// [privacypass.MaxAmortized]. 0 means [DefaultMaxBatch]. A client can keep a
-	// processor busy for about 60 microseconds per token of type 0x0005, 0.4
-	// milliseconds per token of type 0x0001 and 1 millisecond per token of type
-	// 0x0002.
+	// [privacypass.MaxAmortized]. 0 means [DefaultMaxBatch]. One request keeps a
+	// processor busy for that many private-key operations; those of P-384 and blind
+	// RSA cost ten times those of ristretto255.
 	MaxBatch int
 	// Rand is the source of the proofs' randomness: crypto/rand.Reader outside of
 	// tests. A repeated or guessed value reveals the private key. It is read by

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"crypto/rand"
+	"io"
 	"testing"
 
 	"github.com/pseudods/pseudods/privacypass"
@@ -20,11 +21,12 @@ type fixture struct {
 	set       *verify.KeySet
 	challenge *privacypass.TokenChallenge
 	expected  verify.Expected
+	random    io.Reader // of clients
 }
 
 func newFixture(t testing.TB, k issuer.Key, variants ...verify.Variant) *fixture {
 	t.Helper()
-	f := &fixture{key: k, challenge: &privacypass.TokenChallenge{
+	f := &fixture{key: k, random: rand.Reader, challenge: &privacypass.TokenChallenge{
 		TokenType: k.TokenType(), IssuerName: issuerName, OriginInfo: []string{"origin.example"},
 	}}
 	var err error
@@ -54,7 +56,7 @@ func (f *fixture) issueWith(t testing.TB, zeroSalt bool) *privacypass.Token {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := client.Single(rand.Reader, client.Want{Key: k, Challenge: f.challenge, ZeroSalt: zeroSalt})
+	p, err := client.Single(f.random, client.Want{Key: k, Challenge: f.challenge, ZeroSalt: zeroSalt})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,7 +198,12 @@ func TestInvert(t *testing.T) {
 	}
 }
 
-func TestBatchesAreChecked(t *testing.T) {
+// zeros is a broken random source.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func TestInputsAreChecked(t *testing.T) {
 	for name, p := range peers {
 		key, err := p.ours.GenerateKey(rand.Reader)
 		if err != nil {
@@ -207,6 +212,9 @@ func TestBatchesAreChecked(t *testing.T) {
 		public, err := p.ours.NewPublicKey(key.Public())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := p.ours.GenerateKey(zeros{}); !errors.Is(err, errDraws) {
+			t.Errorf("%s: key from a source of zeros: %v", name, err)
 		}
 		for _, n := range []int{0, maxBatch + 1} {
 			if _, _, err := key.BlindEvaluate(rand.Reader, make([][]byte, n)); !errors.Is(err, ErrBatch) {

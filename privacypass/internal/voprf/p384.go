@@ -29,7 +29,7 @@ func (p384Group) hashToScalar(msg, dst []byte) p384Scalar {
 // randomScalar draws until 48 octets lie between zero and the order, which the
 // first draw misses with probability 2^-190.
 func (g p384Group) randomScalar(rand io.Reader) (p384Scalar, error) {
-	for {
+	for range maxDraws {
 		var b [48]byte
 		if _, err := io.ReadFull(rand, b[:]); err != nil {
 			return nil, err
@@ -38,6 +38,7 @@ func (g p384Group) randomScalar(rand io.Reader) (p384Scalar, error) {
 			return s, nil
 		}
 	}
+	return nil, errDraws
 }
 
 // decodeElement takes the compressed form alone: nistec would also accept the

@@ -32,7 +32,7 @@ func (ristrettoGroup) hashToScalar(msg, dst []byte) ristrettoScalar {
 
 // randomScalar reduces 64 octets, so that the bias is negligible.
 func (g ristrettoGroup) randomScalar(rand io.Reader) (ristrettoScalar, error) {
-	for {
+	for range maxDraws {
 		var b [64]byte
 		if _, err := io.ReadFull(rand, b[:]); err != nil {
 			return nil, err
@@ -41,6 +41,7 @@ func (g ristrettoGroup) randomScalar(rand io.Reader) (ristrettoScalar, error) {
 			return s, nil
 		}
 	}
+	return nil, errDraws
 }
 
 func (ristrettoGroup) decodeElement(b []byte) (ristrettoElement, error) {

@@ -22,6 +22,12 @@ var (
 	ErrBatch = errors.New("voprf: invalid batch")
 )
 
+// maxDraws bounds the search for a random scalar. A source that misses as often
+// as that is no random source.
+const maxDraws = 16
+
+var errDraws = errors.New("voprf: random source repeats itself")
+
 // maxBatch is what the two-octet index of RFC 9497, Section 2.2.1 can number.
 const maxBatch = 1<<16 - 1
 
