@@ -338,7 +338,11 @@ func (e *Edit) hash(x mls.NodeIndex) ([]byte, error) {
 // fill computes the hash of child x if it is not known. Only records of the
 // Edit's own lack a hash.
 func (e *Edit) fill(c *Child, x mls.NodeIndex) (err error) {
-	if c.Hash == nil {
+	switch {
+	case c.Hash != nil:
+	case c.Leaves == 0:
+		c.Hash, err = blankHash(e.suite, x)
+	default:
 		c.Hash, err = e.hash(x)
 	}
 	return err
