@@ -82,6 +82,12 @@ func (s *Suite) NewSecretTree(encryption secret.Bytes, leaves uint32, w Window) 
 	}
 }
 
+// Suite returns the suite whose keys t gives out.
+func (t *SecretTree) Suite() *Suite { return t.suite }
+
+// Leaves returns the size of the tree.
+func (t *SecretTree) Leaves() uint32 { return t.leaves }
+
 // nearest returns the lowest node above or at a leaf whose secret is held.
 func (t *SecretTree) nearest(leaf LeafIndex) (NodeIndex, error) {
 	x := leaf.Node()

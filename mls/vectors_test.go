@@ -56,16 +56,20 @@ func loadVectors[T any](t testing.TB, name string) []T {
 // TestVectors runs the working group's test vectors, one subtest for each file.
 func TestVectors(t *testing.T) {
 	for name, f := range map[string]func(*testing.T){
-		"crypto-basics":      vectorsCryptoBasics,
-		"deserialization":    vectorsDeserialization,
-		"key-schedule":       vectorsKeySchedule,
-		"message-protection": vectorsMessageProtection,
-		"messages":           vectorsMessages,
-		"psk_secret":         vectorsPSKSecret,
-		"secret-tree":        vectorsSecretTree,
-		"transcript-hashes":  vectorsTranscriptHashes,
-		"tree-math":          vectorsTreeMath,
-		"welcome":            vectorsWelcome,
+		"crypto-basics":                  vectorsCryptoBasics,
+		"deserialization":                vectorsDeserialization,
+		"interop-passive-external_join":  vectorsPassiveExternalJoin,
+		"key-schedule":                   vectorsKeySchedule,
+		"message-protection":             vectorsMessageProtection,
+		"messages":                       vectorsMessages,
+		"passive-client-handling-commit": vectorsPassiveHandlingCommit,
+		"passive-client-random":          vectorsPassiveRandom,
+		"passive-client-welcome":         vectorsPassiveWelcome,
+		"psk_secret":                     vectorsPSKSecret,
+		"secret-tree":                    vectorsSecretTree,
+		"transcript-hashes":              vectorsTranscriptHashes,
+		"tree-math":                      vectorsTreeMath,
+		"welcome":                        vectorsWelcome,
 	} {
 		t.Run(name, f)
 	}

@@ -1,0 +1,5 @@
+package group_test
+
+import "crypto/rand"
+
+var random = rand.Reader
