@@ -1,9 +1,10 @@
 package tokens
 
 // Class is a kind of token: what it may be spent on, and the unit in which
-// attesters ration. Classes differ by issuer, because an issuer sees nothing of
-// a token but the key that it signs with: a class that only the challenge told
-// apart could be chosen by the client after its ration was checked.
+// attesters ration. Each class has keys of its own, because an issuer sees
+// nothing of a token but the key that it signs with: a class that only the
+// challenge told apart could be chosen by the client after its ration was
+// checked.
 type Class string
 
 // The classes that the default price list uses. Operators may name others.

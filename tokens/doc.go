@@ -3,8 +3,8 @@
 //
 // # Use
 //
-// The operator's [PriceList] names the token classes, each with its issuer, and
-// what each operation costs. A [Till] holds the list, this service's [Origin]
+// The operator's [PriceList] names the token classes, who issues them, and what
+// each operation costs. A [Till] holds the list, this service's [Origin]
 // and the issuers' live keys. A request passes three stages, each with a type
 // that only the one before it can make:
 //

@@ -34,6 +34,8 @@ var (
 	// ErrCapacity: as many tokens of the epoch were spent as were ever to be
 	// issued. Somebody else makes tokens, or the figure is wrong.
 	ErrCapacity = errors.New("tokens: key epoch over capacity")
+	// ErrNoCapacity: an epoch of no tokens was to be opened.
+	ErrNoCapacity = errors.New("tokens: key epoch without capacity")
 	// ErrTooManyEpochs: [MaxEpochs] are open.
 	ErrTooManyEpochs = errors.New("tokens: too many open key epochs")
 	// ErrUnavailable: the ledger failed. The token may or may not be bound to
@@ -50,6 +52,14 @@ type Epoch struct {
 	// Capacity is the number of tokens that the issuer issues at most under the
 	// key; above it [Ledger.Spend] gives [ErrCapacity]. At least 1.
 	Capacity uint64
+}
+
+// Validate returns [ErrNoCapacity] if the epoch has none.
+func (e Epoch) Validate() error {
+	if e.Capacity == 0 {
+		return ErrNoCapacity
+	}
+	return nil
 }
 
 // Usage says how full an epoch is.

@@ -39,9 +39,7 @@ func newLine(t testing.TB) *line {
 	l.want = client.Want{Key: public, Challenge: challenge}
 	checker, err := private.NewKey(key.Marshal())
 	check(t, err)
-	keys, err := verify.NewKeySet("issuer.example", checker)
-	check(t, err)
-	l.till, err = tokens.NewTill(list, origin, map[tokens.Class]*verify.KeySet{tokens.Send: keys})
+	l.till, err = tokens.NewTill(list, origin, map[tokens.Class][]verify.Key{tokens.Send: {checker}})
 	check(t, err)
 	return l
 }

@@ -23,7 +23,7 @@ var ErrPriceList = errors.New("tokens: invalid price list")
 // operator configures it and the provider document publishes it in the same
 // JSON form, so that clients know before they ask:
 //
-//	{"classes": {"send": {"issuer": "send.issuer.example", "token-type": 5}},
+//	{"classes": {"send": {"issuer": "issuer.example", "token-type": 5}},
 //	 "prices": {"send-message": {"class": "send", "count": 1}}}
 //
 // An operation that is not listed is free. A PriceList must not be modified
@@ -35,7 +35,8 @@ type PriceList struct {
 
 // Terms says who issues the tokens of a class.
 type Terms struct {
-	// Issuer is the issuer's name as in challenges. No two classes share it.
+	// Issuer is the issuer's name as in challenges. Classes may share an issuer,
+	// but not keys.
 	Issuer    string                `json:"issuer"`
 	TokenType privacypass.TokenType `json:"token-type"`
 }
@@ -103,15 +104,10 @@ func (l *PriceList) validate() error {
 	if len(l.Classes) > MaxClasses || len(l.Prices) > MaxOperations {
 		return errors.New("too many entries")
 	}
-	issuers := make(map[string]bool)
-	for class, terms := range l.Classes {
+	for class := range l.Classes {
 		if !validName(string(class)) {
 			return errors.New("class name")
 		}
-		if issuers[terms.Issuer] {
-			return fmt.Errorf("class %q has another class's issuer", class)
-		}
-		issuers[terms.Issuer] = true
 		if _, err := l.Challenge(class, Origin{Name: "origin.example"}); err != nil {
 			return fmt.Errorf("class %q: %w", class, err)
 		}

@@ -63,7 +63,6 @@ func TestPriceListIsStrict(t *testing.T) {
 		"repeated operation":  change(`"send-message"`, `"create-group"`),
 		"repeated class":      change(`"send":{`, `"create":{`),
 		"class without terms": change(`"class":"send"`, `"class":"sand"`),
-		"shared issuer":       change(`send.issuer`, `create.issuer`),
 		"empty issuer":        change(`send.issuer.example`, ``),
 		"issuer's characters": change(`send.issuer`, `send\u0000issuer`),
 		"no tokens":           change(`"count":1`, `"count":0`),

@@ -10,6 +10,9 @@ import (
 	"github.com/pseudods/pseudods/privacypass/verify"
 )
 
+// ErrSharedKey: one token key was given to two classes.
+var ErrSharedKey = errors.New("tokens: classes share a key")
+
 // The refusals of [Till.Verify]. A token that does not verify gives an error of
 // the verify package. Nothing was written, and no token is lost.
 var (
@@ -32,16 +35,25 @@ type desk struct {
 	keys      *verify.KeySet
 }
 
-// NewTill returns a till with the live keys of each class. Each class of the
-// list needs a key set, made for the class's issuer.
-func NewTill(list *PriceList, origin Origin, keys map[Class]*verify.KeySet) (*Till, error) {
+// NewTill returns a till with the live keys of each class of the list. A class
+// without a live key refuses all tokens. A key that two classes have gives
+// [ErrSharedKey]: tokens rationed for one would buy what the other does.
+func NewTill(list *PriceList, origin Origin, keys map[Class][]verify.Key) (*Till, error) {
 	if err := list.validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPriceList, err)
 	}
 	t := &Till{list: list, desks: make(map[Class]desk)}
-	for class := range list.Classes {
-		if keys[class] == nil {
-			return nil, fmt.Errorf("%w: class %q has no keys", ErrPriceList, class)
+	owners := make(map[privacypass.KeyID]Class)
+	for class, terms := range list.Classes {
+		for _, key := range keys[class] {
+			if owner, ok := owners[key.ID()]; ok && owner != class {
+				return nil, ErrSharedKey
+			}
+			owners[key.ID()] = class
+		}
+		set, err := verify.NewKeySet(terms.Issuer, keys[class]...)
+		if err != nil {
+			return nil, err
 		}
 		challenge, err := list.Challenge(class, origin)
 		if err != nil {
@@ -51,7 +63,7 @@ func NewTill(list *PriceList, origin Origin, keys map[Class]*verify.KeySet) (*Ti
 		if err != nil {
 			return nil, err
 		}
-		t.desks[class] = desk{challenge, expected, keys[class]}
+		t.desks[class] = desk{challenge, expected, set}
 	}
 	return t, nil
 }

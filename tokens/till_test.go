@@ -70,8 +70,38 @@ func TestTillPrices(t *testing.T) {
 	if _, _, ok := till.Price("look"); ok {
 		t.Fatal("a price for a free operation")
 	}
-	if _, err := tokens.NewTill(storagetest.Prices, storagetest.Origin, nil); !errors.Is(err, tokens.ErrPriceList) {
-		t.Fatalf("a class without keys: %v", err)
+}
+
+func TestTillWithoutKeysRefusesAll(t *testing.T) {
+	till, err := tokens.NewTill(storagetest.Prices, storagetest.Origin, nil)
+	check(t, err)
+	if _, err := till.Verify("send", []*privacypass.Token{storagetest.NewMint(t, "e").Raw(1)}); !errors.Is(err, verify.ErrUnknownKey) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// TestClassesShareNoKey: a token rationed for one class must not buy what
+// another does.
+func TestClassesShareNoKey(t *testing.T) {
+	list, err := tokens.ParsePriceList([]byte(`{"classes":{"create":{"issuer":"mint.example","token-type":5},` +
+		`"send":{"issuer":"mint.example","token-type":5}},"prices":{"create-group":{"class":"create","count":1}}}`))
+	check(t, err)
+	send, create := storagetest.NewMint(t, "send"), storagetest.NewMint(t, "create")
+	_, err = tokens.NewTill(list, storagetest.Origin, map[tokens.Class][]verify.Key{
+		tokens.Send: {send.Key()}, tokens.Create: {create.Key(), send.Key()},
+	})
+	if !errors.Is(err, tokens.ErrSharedKey) {
+		t.Fatalf("got %v", err)
+	}
+	till, err := tokens.NewTill(list, storagetest.Origin, map[tokens.Class][]verify.Key{
+		tokens.Send: {send.Key()}, tokens.Create: {create.Key()},
+	})
+	check(t, err)
+	if _, err := till.Verify("create-group", []*privacypass.Token{send.Raw(1)}); !errors.Is(err, verify.ErrUnknownKey) {
+		t.Fatalf("a token of another class: %v", err)
+	}
+	if _, err := till.Verify("create-group", []*privacypass.Token{create.Raw(1)}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	// says little about the number of tokens.
 	sizeStep = 4096
 	maxFile  = 16 << 20
+	// maxPlaintext leaves room for header, padding and tag.
+	maxPlaintext = maxFile - 2*sizeStep
 )
 
 // KeySize is the size of a wallet's key in octets.

@@ -28,8 +28,8 @@ var (
 	// answer the request, such as for a key that it does not know. The fetch is
 	// given up. An exhausted allowance is not such a case.
 	ErrRefused = errors.New("wallet: issuer refused")
-	// ErrTooLarge: a request over [MaxRequest], or outstanding ones over
-	// [MaxOutstanding] together.
+	// ErrTooLarge: a request over [MaxRequest], outstanding ones over
+	// [MaxOutstanding] together, or more of everything than a file holds.
 	ErrTooLarge = errors.New("wallet: too large")
 	// ErrSettled: the spending was done or given back before, or may have been
 	// sent and cannot be given back.
@@ -179,6 +179,9 @@ func (w *Wallet) change(f func(*state) (bool, error)) error {
 	plaintext, err := next.marshal()
 	if err != nil {
 		return fmt.Errorf("wallet: encoding: %w", err)
+	}
+	if len(plaintext) > maxPlaintext {
+		return ErrTooLarge
 	}
 	file, err := seal(w.cfg.Key, w.cfg.Rand, plaintext)
 	if err != nil {

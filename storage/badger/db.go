@@ -133,8 +133,8 @@ func (db *DB) begin() error {
 	return db.checkFence()
 }
 
-// engineOptions trades memory for compaction work: about 100 MB when idle.
-// Values are sealed or pseudo-random and do not compress, and without
+// engineOptions trades memory for compaction work: tens of megabytes under load,
+// where Badger's defaults take gigabytes. Values are sealed or pseudo-random and do not compress, and without
 // compression the tables are read through the page cache, not a cache of ours.
 func engineOptions(dir string) engine.Options {
 	return engine.DefaultOptions(dir).

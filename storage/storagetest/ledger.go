@@ -178,6 +178,7 @@ func testCancelled(b *bench) {
 }
 
 func testCapacity(b *bench) {
+	b.want(0, b.ledger.OpenEpoch(b.ctx, NewMint(b, "e").Epoch(0)), tokens.ErrNoCapacity)
 	m := b.epoch("e", 10)
 	var spent []uint64
 	for i := range uint64(10) {

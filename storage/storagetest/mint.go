@@ -59,6 +59,9 @@ func NewMint(t testing.TB, name string) *Mint {
 // KeyID identifies the mint's key.
 func (m *Mint) KeyID() privacypass.KeyID { return m.key.ID() }
 
+// Key verifies the mint's tokens.
+func (m *Mint) Key() verify.Key { return m.key }
+
 // Epoch is the epoch of the mint's key.
 func (m *Mint) Epoch(capacity uint64) tokens.Epoch {
 	return tokens.Epoch{KeyID: m.KeyID(), Capacity: capacity}
@@ -103,7 +106,7 @@ func (m *Mint) Token(t testing.TB) verify.Redeemed {
 // Till returns a till that takes the mint's tokens.
 func (m *Mint) Till(t testing.TB) *tokens.Till {
 	t.Helper()
-	till, err := tokens.NewTill(Prices, Origin, map[tokens.Class]*verify.KeySet{tokens.Send: m.keys})
+	till, err := tokens.NewTill(Prices, Origin, map[tokens.Class][]verify.Key{tokens.Send: {m.key}})
 	if err != nil {
 		t.Fatal(err)
 	}

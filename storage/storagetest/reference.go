@@ -155,8 +155,8 @@ func (l *ReferenceLedger) epoch(key privacypass.KeyID) (*diskEpoch, error) {
 
 // OpenEpoch implements [tokens.Ledger].
 func (l *ReferenceLedger) OpenEpoch(ctx context.Context, e tokens.Epoch) error {
-	if e.Capacity == 0 {
-		panic("storagetest: epoch without capacity")
+	if err := e.Validate(); err != nil {
+		return err
 	}
 	unlock, err := l.begin(ctx)
 	if err != nil {

@@ -54,9 +54,7 @@ func newMint(b *testing.B) *mint {
 	m.want = client.Want{Key: public, Challenge: challenge}
 	checker, err := private.NewKey(key.Marshal())
 	check(b, err)
-	keys, err := verify.NewKeySet(challenge.IssuerName, checker)
-	check(b, err)
-	m.till, err = tokens.NewTill(storagetest.Prices, storagetest.Origin, map[tokens.Class]*verify.KeySet{tokens.Send: keys})
+	m.till, err = tokens.NewTill(storagetest.Prices, storagetest.Origin, map[tokens.Class][]verify.Key{tokens.Send: {checker}})
 	check(b, err)
 	return m
 }

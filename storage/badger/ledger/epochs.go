@@ -22,8 +22,8 @@ func (l *Ledger) lock(ctx context.Context) (unlock func(), err error) {
 
 // OpenEpoch implements [tokens.Ledger].
 func (l *Ledger) OpenEpoch(ctx context.Context, e tokens.Epoch) error {
-	if e.Capacity == 0 {
-		panic("ledger: epoch without capacity")
+	if err := e.Validate(); err != nil {
+		return err
 	}
 	unlock, err := l.lock(ctx)
 	if err != nil {

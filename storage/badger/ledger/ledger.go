@@ -122,6 +122,9 @@ func (l *Ledger) checkKey(ctx context.Context) error {
 // Close waits for calls under way and closes the store.
 func (l *Ledger) Close() error { return l.db.Close() }
 
+// Stats returns the figures of the database, for metrics and readiness.
+func (l *Ledger) Stats() badger.Stats { return l.db.Stats() }
+
 // Spend implements [tokens.Ledger].
 func (l *Ledger) Spend(ctx context.Context, token verify.Redeemed, request tokens.RequestDigest) (tokens.Outcome, error) {
 	if token.IsZero() {

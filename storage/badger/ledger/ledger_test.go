@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -89,21 +90,44 @@ func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
 func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
 
 // copyDir copies a flat directory and leaves holes where files have zeros: most
-// of Badger's files are mapped larger than what is in them.
+// of Badger's files are mapped larger than what is in them. If Badger replaces
+// files meanwhile the copy is none that a crash could leave, and is made again.
 func copyDir(from, to string) error {
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	files, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if err := copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
+	for range 100 {
+		before, err := os.ReadDir(from)
+		if err != nil {
+			return err
+		}
+		if err := os.RemoveAll(to); err != nil {
+			return err
+		}
+		if err := os.Mkdir(to, 0o700); err != nil {
+			return err
+		}
+		for _, f := range before {
+			if err = copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
+				break
+			}
+		}
+		after, listErr := os.ReadDir(from)
+		if listErr != nil {
+			return listErr
+		}
+		if err == nil && names(before) == names(after) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return nil
+	return errors.New("the directory does not come to rest")
+}
+
+func names(entries []fs.DirEntry) (all string) {
+	for _, e := range entries {
+		all += e.Name() + "\n"
+	}
+	return all
 }
 
 func copySparse(from, to string) error {
