@@ -1,10 +1,6 @@
 package privacypass
 
-import (
-	"errors"
-
-	"github.com/pseudods/pseudods/internal/tlscodec"
-)
+import "github.com/pseudods/pseudods/internal/tlscodec"
 
 // GenericRequest asks for several tokens of any types and keys in one message
 // (draft-ietf-privacypass-batched-tokens-07, Section 6.1). Each entry is
@@ -127,20 +123,4 @@ func (s *GenericResponse) Status() int {
 		return 200
 	}
 	return 206
-}
-
-var errMismatch = errors.New("answer does not fit its request")
-
-// Match returns [ErrMalformed] unless s has as many entries as q, each absent
-// or of the type asked for.
-func (s *GenericResponse) Match(q *GenericRequest) error {
-	if len(s.Responses) != len(q.Requests) {
-		return malformed("generic response", errMismatch)
-	}
-	for i, e := range s.Responses {
-		if e != nil && e.TokenType != q.Requests[i].TokenType {
-			return malformed("generic response", errMismatch)
-		}
-	}
-	return nil
 }

@@ -75,7 +75,9 @@ func (s *TokenResponse) write(w *tlscodec.Writer) {
 	w.Raw(s.Proof)
 }
 
-// ParseTokenRequest decodes a request for a token of a supported type.
+// ParseTokenRequest decodes a request for a token of a supported type. Another
+// type is [ErrTokenType], which here and in the responses and generic batches
+// below goes with [ErrMalformed].
 func ParseTokenRequest(b []byte) (*TokenRequest, error) {
 	r := tlscodec.NewReader(b, tlscodec.Limits{})
 	q := readRequest(r)

@@ -269,10 +269,7 @@ func TestWantsAreChecked(t *testing.T) {
 	if _, err := client.Generic(rand.Reader, nil); !errors.Is(err, privacypass.ErrBatchSize) {
 		t.Errorf("empty batch: %v", err)
 	}
-	for n := range 100 {
-		if n == 32+64 {
-			break
-		}
+	for n := range 32 + 64 { // nonce and scalar
 		if _, err := client.Single(io.LimitReader(rand.Reader, int64(n)), good); !errors.Is(err, client.ErrRandom) {
 			t.Errorf("random source of %d octets: %v", n, err)
 		}

@@ -59,10 +59,13 @@ func Single(rand io.Reader, w Want) (*Pending, error) {
 }
 
 // Amortized makes a request for n tokens, 1 to [privacypass.MaxAmortized], of a
-// VOPRF type.
+// VOPRF type. Blind RSA is [privacypass.ErrTokenType].
 func Amortized(rand io.Reader, w Want, n int) (*Pending, error) {
 	if n < 1 || n > privacypass.MaxAmortized {
 		return nil, fmt.Errorf("%w: %d", privacypass.ErrBatchSize, n)
+	}
+	if w.Key != nil && w.Key.tokenType == privacypass.BlindRSA {
+		return nil, fmt.Errorf("%w: %v has no amortized batches", privacypass.ErrTokenType, w.Key.tokenType)
 	}
 	g, err := newGroup(rand, w, n)
 	if err != nil {

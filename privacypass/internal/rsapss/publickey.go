@@ -58,9 +58,10 @@ type PublicKey struct {
 	n *bigmod.Modulus
 }
 
-// New takes a modulus whose length is a multiple of 8 bits.
+// New takes an odd modulus of at least 1024 bits whose length is a multiple of 8
+// bits. Token keys are of 2048 bits; test vectors are longer.
 func New(n []byte) (*PublicKey, error) {
-	if len(n) == 0 || n[0] < 0x80 || n[len(n)-1]&1 == 0 {
+	if len(n) < 128 || n[0] < 0x80 || n[len(n)-1]&1 == 0 {
 		return nil, ErrKey
 	}
 	m, err := bigmod.NewModulus(n)
