@@ -64,10 +64,10 @@ func (s *State) Apply(committer mls.Sender, joiner *mls.LeafNode, list []*Propos
 	if committer.Type == mls.SenderTypeNewMemberCommit && joiner == nil {
 		return nil, fmt.Errorf("external commit: %w", ErrPathRequired)
 	}
-	if err := s.checkEach(list); err != nil {
+	if err := checkList(committer, list); err != nil {
 		return nil, err
 	}
-	if err := checkList(committer, list); err != nil {
+	if err := s.checkEach(list); err != nil {
 		return nil, err
 	}
 	types := make([]mls.ProposalType, len(list))

@@ -7,7 +7,7 @@ import (
 )
 
 // checkList enforces the rules of RFC 9420, Section 12.2, that the list shows
-// by itself. Each proposal has passed CheckProposal.
+// by itself. It costs no signature and so comes before CheckProposal.
 func checkList(committer mls.Sender, list []*Proposal) error {
 	for _, p := range list {
 		if p.Type == mls.ProposalTypeSelfRemove && p.Ref == nil {
