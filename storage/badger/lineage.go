@@ -87,7 +87,7 @@ func (db *DB) rollBack() error {
 
 // persistAlone runs f as a batch of its own, without the committer.
 func (db *DB) persistAlone(f func(*Tx) error) error {
-	b := &batch{txn: db.engine.NewTransaction(true)}
+	b := db.newBatch()
 	defer b.txn.Discard()
 	tx := &Tx{read: b.txn}
 	if err := errors.Join(f(tx), tx.err); err != nil {
