@@ -10,7 +10,7 @@ import (
 
 // P384 is the suite P384-SHA384 of RFC 9497, Section 4.4. Elements are 49
 // octets, scalars and outputs 48.
-var P384 Suite = newSuite[p384Element, p384Scalar](p384Group{}, "P384-SHA384", crypto.SHA384, 49, 48)
+var P384 Suite = newSuite[p384Element, p384Scalar](p384Group{}, "P384-SHA384", crypto.SHA384, 48)
 
 type (
 	p384Group   struct{}

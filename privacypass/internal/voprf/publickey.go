@@ -20,8 +20,6 @@ func (s *suite[E, S]) NewPublicKey(b []byte) (PublicKey, error) {
 	return &publicKey[E, S]{suite: s, element: e, encoded: append([]byte(nil), b...)}, nil
 }
 
-func (k *publicKey[E, S]) Bytes() []byte { return append([]byte(nil), k.encoded...) }
-
 func (k *publicKey[E, S]) RandomBlind(rand io.Reader) ([]byte, error) {
 	r, err := k.randomScalar(rand)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Ristretto255 is the suite ristretto255-SHA512 of RFC 9497, Section 4.1.
 // Elements and scalars are 32 octets, outputs 64.
-var Ristretto255 Suite = newSuite[ristrettoElement, ristrettoScalar](ristrettoGroup{}, "ristretto255-SHA512", crypto.SHA512, 32, 32)
+var Ristretto255 Suite = newSuite[ristrettoElement, ristrettoScalar](ristrettoGroup{}, "ristretto255-SHA512", crypto.SHA512, 32)
 
 type (
 	ristrettoGroup   struct{}

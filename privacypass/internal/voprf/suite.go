@@ -64,17 +64,16 @@ type group[E, S any] interface {
 type suite[E, S any] struct {
 	group[E, S]
 	hash                                        crypto.Hash
-	elementSize                                 int
 	scalarSize                                  int
 	toGroupTag, toScalarTag, deriveTag, seedTag []byte
 }
 
 const modeVerifiable = 1
 
-func newSuite[E, S any](g group[E, S], id string, h crypto.Hash, elementSize, scalarSize int) *suite[E, S] {
+func newSuite[E, S any](g group[E, S], id string, h crypto.Hash, scalarSize int) *suite[E, S] {
 	context := "OPRFV1-" + string(rune(modeVerifiable)) + "-" + id
 	return &suite[E, S]{
-		group: g, hash: h, elementSize: elementSize, scalarSize: scalarSize,
+		group: g, hash: h, scalarSize: scalarSize,
 		toGroupTag:  []byte("HashToGroup-" + context),
 		toScalarTag: []byte("HashToScalar-" + context),
 		deriveTag:   []byte("DeriveKeyPair" + context),
@@ -92,10 +91,8 @@ type Suite interface {
 	NewPrivateKey(b []byte) (PrivateKey, error)
 	// NewPublicKey decodes an element.
 	NewPublicKey(b []byte) (PublicKey, error)
-	// ElementSize, ScalarSize and OutputSize are Ne, Ns and Nh in octets.
-	ElementSize() int
+	// ScalarSize is Ns in octets.
 	ScalarSize() int
-	OutputSize() int
 }
 
 // PrivateKey is the server's side. It is immutable: methods may be called
@@ -114,7 +111,6 @@ type PrivateKey interface {
 
 // PublicKey is the client's side, immutable as well.
 type PublicKey interface {
-	Bytes() []byte
 	// RandomBlind returns an encoded scalar other than zero.
 	RandomBlind(rand io.Reader) ([]byte, error)
 	// Blind returns the blinded element for an input.
@@ -123,6 +119,4 @@ type PublicKey interface {
 	Finalize(inputs, blinds, blinded, evaluated [][]byte, proof []byte) ([][]byte, error)
 }
 
-func (s *suite[E, S]) ElementSize() int { return s.elementSize }
-func (s *suite[E, S]) ScalarSize() int  { return s.scalarSize }
-func (s *suite[E, S]) OutputSize() int  { return s.hash.Size() }
+func (s *suite[E, S]) ScalarSize() int { return s.scalarSize }
