@@ -80,6 +80,22 @@ func TestRecordsPerCommit(t *testing.T) {
 	}
 }
 
+// TestBatchedPath has a server merge a path with one question for the records
+// and one for the keys.
+func TestBatchedPath(t *testing.T) {
+	h := large(t, 1000, true)
+	ours := h.tree.Edit()
+	path := bare(t, ours, 5, h.create(t, ours, 5), nil)
+	h.store.nodesRead, h.store.lookups = 0, 0
+	e := tree.New(h.suite, batched{h.store}, h.tree.Version(), h.tree.Header()).Edit()
+	must(t, e.MergePath(5, path))
+	if h.store.batches != 2 || h.store.nodesRead != 0 || h.store.lookups != 0 {
+		t.Errorf("%d batches, %d records and %d keys by themselves", h.store.batches, h.store.nodesRead, h.store.lookups)
+	}
+	_, err := e.Changes()
+	must(t, err)
+}
+
 // TestOpenPathReads has a member open a path in a tree that one commit made,
 // where half of all members are in the resolution it has to find itself in.
 func TestOpenPathReads(t *testing.T) {

@@ -231,6 +231,7 @@ func TestHistories(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, seed)
+			h.store.batch = seed%2 == 1
 			largest, halved := 0, 0
 			var past *tree.Tree
 			var pastModel model

@@ -59,6 +59,42 @@ func (e *Edit) draft(x mls.NodeIndex) (*draft, error) {
 	return d, nil
 }
 
+// prefetch reads leaf i and its direct path with one question to the store, if
+// the store takes such questions.
+func (e *Edit) prefetch(i mls.LeafIndex) error {
+	batch, ok := e.base.store.(BatchStore)
+	if !ok || uint32(i) >= e.size {
+		return nil
+	}
+	var unread []mls.NodeIndex
+	for x, root := i.Node(), e.root(); ; x = x.Parent() {
+		if _, read := e.nodes[x]; !read {
+			unread = append(unread, x)
+		}
+		if x == root {
+			break
+		}
+	}
+	if len(unread) < 2 {
+		return nil
+	}
+	recs, err := batch.Nodes(unread, e.base.version)
+	if err != nil {
+		return err
+	}
+	if len(recs) != len(unread) {
+		return fmt.Errorf("%w: number of answers", ErrInconsistent)
+	}
+	for j, x := range unread {
+		r, err := checked(x, recs[j], nil)
+		if err != nil {
+			return err
+		}
+		e.nodes[x] = &draft{rec: r, stored: r != nil}
+	}
+	return nil
+}
+
 func (e *Edit) record(x mls.NodeIndex) (*Record, error) {
 	d, err := e.draft(x)
 	if err != nil {
@@ -142,6 +178,9 @@ func (e *Edit) AddLeaf(leaf *mls.LeafNode) (mls.LeafIndex, error) {
 // Section 12.1.2). It fails with [ErrNoMember], [ErrKeyReused] if the
 // encryption key stays the same, or [ErrCensus].
 func (e *Edit) UpdateLeaf(i mls.LeafIndex, leaf *mls.LeafNode) error {
+	if err := e.prefetch(i); err != nil {
+		return err
+	}
 	old, err := e.Leaf(i)
 	if err != nil {
 		return err
@@ -156,6 +195,9 @@ func (e *Edit) UpdateLeaf(i mls.LeafIndex, leaf *mls.LeafNode) error {
 // half of the tree as long as it is blank (RFC 9420, Section 12.1.3). It fails
 // with [ErrNoMember].
 func (e *Edit) RemoveLeaf(i mls.LeafIndex) error {
+	if err := e.prefetch(i); err != nil {
+		return err
+	}
 	if _, err := e.Leaf(i); err != nil {
 		return err
 	}

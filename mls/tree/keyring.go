@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 )
 
@@ -28,42 +29,73 @@ func (k *keyring) use(h KeyHash, delta int) {
 	u.delta += delta
 }
 
-func (k *keyring) look(h KeyHash, u *keyUse) error {
-	if u.known {
+// look asks the store about those of the keys that it was not asked about yet.
+func (k *keyring) look(hs []KeyHash) error {
+	unknown := hs[:0:0]
+	for _, h := range hs {
+		k.use(h, 0)
+		if !k.uses[h].known {
+			unknown = append(unknown, h)
+		}
+	}
+	batch, ok := k.store.(BatchStore)
+	if !ok || len(unknown) < 2 {
+		for _, h := range unknown {
+			has, err := k.store.HasKey(h)
+			if err != nil {
+				return err
+			}
+			k.uses[h].learn(has)
+		}
 		return nil
 	}
-	has, err := k.store.HasKey(h)
+	has, err := batch.HasKeys(unknown)
 	if err != nil {
 		return err
 	}
-	u.known = true
-	if has {
-		u.base = 1
+	if len(has) != len(unknown) {
+		return fmt.Errorf("%w: number of answers", ErrInconsistent)
+	}
+	for i, h := range unknown {
+		k.uses[h].learn(has[i])
 	}
 	return nil
 }
 
-// present reports whether the key is in use as things stand.
-func (k *keyring) present(h KeyHash) (bool, error) {
-	k.use(h, 0)
-	u := k.uses[h]
-	if err := k.look(h, u); err != nil {
+func (u *keyUse) learn(has bool) {
+	u.known = true
+	if has {
+		u.base = 1
+	}
+}
+
+// anyPresent reports whether one of the keys is in use as things stand.
+func (k *keyring) anyPresent(hs []KeyHash) (bool, error) {
+	if err := k.look(hs); err != nil {
 		return false, err
 	}
-	return u.base+u.delta > 0, nil
+	for _, h := range hs {
+		if u := k.uses[h]; u.base+u.delta > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // check fails with ErrDuplicateKey if a key is in use twice. It asks the store
 // about keys that came in and not about those that went.
 func (k *keyring) check() error {
+	var came []KeyHash
 	for h, u := range k.uses {
-		if u.delta <= 0 {
-			continue
+		if u.delta > 0 {
+			came = append(came, h)
 		}
-		if err := k.look(h, u); err != nil {
-			return err
-		}
-		if u.base+u.delta > 1 {
+	}
+	if err := k.look(came); err != nil {
+		return err
+	}
+	for _, h := range came {
+		if u := k.uses[h]; u.base+u.delta > 1 {
 			return ErrDuplicateKey
 		}
 	}

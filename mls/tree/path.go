@@ -63,6 +63,9 @@ func (e *Edit) MergePath(sender mls.LeafIndex, path *mls.UpdatePath) error {
 // commit, for whom it makes room.
 func (e *Edit) seat(sender mls.LeafIndex) (*mls.LeafNode, error) {
 	if uint32(sender) < e.size {
+		if err := e.prefetch(sender); err != nil {
+			return nil, err
+		}
 		r, err := e.record(sender.Node())
 		if err != nil {
 			return nil, err
@@ -105,29 +108,22 @@ func countRange(list []mls.LeafIndex, first, end mls.LeafIndex) int {
 // each other, and are nowhere in the tree that the path is to be merged into
 // (RFC 9420, Section 12.4.2).
 func (e *Edit) checkPathKeys(leaf []byte, nodes [][]byte) error {
-	seen := make(map[KeyHash]struct{}, len(nodes)+1)
-	for i := -1; i < len(nodes); i++ {
-		key := leaf
-		if i >= 0 {
-			key = nodes[i]
-		}
+	hashes := make([]KeyHash, 0, len(nodes)+1)
+	for _, key := range append([][]byte{leaf}, nodes...) {
 		if err := e.suite.CheckHPKEPublicKey(key); err != nil {
 			return err
 		}
 		h := EncryptionKeyHash(key)
-		if _, dup := seen[h]; dup {
+		if slices.Contains(hashes, h) {
 			return ErrDuplicateKey
 		}
-		seen[h] = struct{}{}
-		present, err := e.keys.present(h)
-		if err != nil {
-			return err
-		}
-		if present {
-			return ErrDuplicateKey
-		}
+		hashes = append(hashes, h)
 	}
-	return nil
+	present, err := e.keys.anyPresent(hashes)
+	if err == nil && present {
+		err = ErrDuplicateKey
+	}
+	return err
 }
 
 // chain makes the parent nodes of a path from their keys, and returns them with

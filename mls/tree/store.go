@@ -23,6 +23,17 @@ type Store interface {
 	HasKey(k KeyHash) (bool, error)
 }
 
+// BatchStore is a [Store] to which one question about many things costs less
+// than many questions, such as one across a network. A path is then read, and
+// its keys are looked up, with one call each.
+type BatchStore interface {
+	Store
+	// Nodes answers as Node does, for each index in turn.
+	Nodes(xs []mls.NodeIndex, v Version) ([]*Record, error)
+	// HasKeys answers as HasKey does, for each key in turn.
+	HasKeys(ks []KeyHash) ([]bool, error)
+}
+
 // KeyHash stands for a public key in the key index: SHA-256 of its kind and
 // the key, cut to 16 octets. Two keys made to collide, at a cost of 2^64, could
 // only get their maker's commit refused.

@@ -13,6 +13,8 @@ type keyed struct {
 	*tree.Memory
 	present            map[tree.KeyHash]bool
 	nodesRead, lookups int
+	batch              bool // take many questions at once
+	batches            int  // how often
 }
 
 func newKeyed() *keyed {
@@ -27,6 +29,29 @@ func (k *keyed) Node(x mls.NodeIndex, v tree.Version) (*tree.Record, error) {
 func (k *keyed) HasKey(h tree.KeyHash) (bool, error) {
 	k.lookups++
 	return k.present[h], nil
+}
+
+// batched is a keyed that takes many questions at once.
+type batched struct{ *keyed }
+
+func (b batched) Nodes(xs []mls.NodeIndex, v tree.Version) (out []*tree.Record, err error) {
+	b.batches++
+	for _, x := range xs {
+		r, err := b.Memory.Node(x, v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (b batched) HasKeys(ks []tree.KeyHash) (out []bool, err error) {
+	b.batches++
+	for _, k := range ks {
+		out = append(out, b.present[k])
+	}
+	return out, nil
 }
 
 func (k *keyed) apply(t testing.TB, s *mls.Suite, c *tree.Changes) *tree.Tree {
@@ -45,6 +70,9 @@ func (k *keyed) apply(t testing.TB, s *mls.Suite, c *tree.Changes) *tree.Tree {
 	}
 	if err := k.Memory.Apply(c); err != nil {
 		t.Fatal(err)
+	}
+	if k.batch {
+		return tree.New(s, batched{k}, c.Version, c.Header)
 	}
 	return tree.New(s, k, c.Version, c.Header)
 }
