@@ -42,7 +42,10 @@ const (
 	OpConnectionRequest   Operation = 0x010A
 	OpAddressKeys         Operation = 0x010B
 	OpBindAddress         Operation = 0x010C
-	firstUnknownOperation Operation = 0x010D
+	OpFetchPayloads       Operation = 0x010D
+	OpAllowContact        Operation = 0x010E
+	OpDeletePool          Operation = 0x010F
+	firstUnknownOperation Operation = 0x0110
 )
 
 // IsQueue reports whether o is for a queue service.

@@ -1,0 +1,170 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+)
+
+// PoolID names a pool of KeyPackages, see [PoolIDOf].
+type PoolID [16]byte
+
+// PoolIDOf returns the identifier of the pool of an Ed25519 key. A pool has a
+// key of its own and not its queue's, so that the service has nothing that ties
+// the two.
+func PoolIDOf(poolKey []byte) PoolID {
+	return PoolID(labelledHash("pseudods 1.0 pool", poolKey)[:16])
+}
+
+// PoolKind says what a pool's KeyPackages are for.
+type PoolKind uint8
+
+const (
+	// PoolConnection is for first contact: whoever knows the pool and pays.
+	PoolConnection PoolKind = 1
+	// PoolGroup is for adding a contact to a group: it takes a contact token.
+	PoolGroup PoolKind = 2
+)
+
+// PublishKeyPackages is the body of [OpPublishKeyPackages], signed by the key it
+// names; the pool is [PoolIDOf] that key and comes into being with the first
+// request. A batch may be published in parts. It is not used before its last
+// part is there, and then replaces the one before it at once. The answer is a
+// [PoolStatus].
+type PublishKeyPackages struct {
+	PoolKey [ed25519.PublicKeySize]byte
+	Kind    PoolKind
+	// Batch must grow from batch to batch. Parts of one that is not newer than
+	// the one in use change nothing.
+	Batch uint64
+	// First is the number of KeyPackages of the batch that were published
+	// before this part; parts come in order.
+	First uint32
+	// KeyPackages are encoded. Those marked as last resort serve when no other
+	// is left; there is at most one in a batch.
+	KeyPackages [][]byte
+	// Last tells that the batch is complete.
+	Last bool
+}
+
+// MarshalTLS encodes p.
+func (p *PublishKeyPackages) MarshalTLS(w *tlscodec.Writer) {
+	if p.Kind != PoolConnection && p.Kind != PoolGroup {
+		w.Fail(tlscodec.ErrEncode)
+	}
+	w.Raw(p.PoolKey[:])
+	w.Uint8(uint8(p.Kind))
+	w.Uint64(p.Batch)
+	w.Uint32(p.First)
+	w.Vector(func(w *tlscodec.Writer) {
+		for _, k := range p.KeyPackages {
+			w.Opaque(k)
+		}
+	})
+	w.Bool(p.Last)
+}
+
+// UnmarshalTLS decodes p.
+func (p *PublishKeyPackages) UnmarshalTLS(r *tlscodec.Reader) {
+	*p = PublishKeyPackages{}
+	copy(p.PoolKey[:], r.Fixed(len(p.PoolKey)))
+	p.Kind = PoolKind(r.Uint8())
+	if r.Err() == nil && p.Kind != PoolConnection && p.Kind != PoolGroup {
+		r.Fail(fmt.Errorf("%w: pool kind", tlscodec.ErrValue))
+	}
+	p.Batch = r.Uint64()
+	p.First = r.Uint32()
+	r.Vector(func(r *tlscodec.Reader) { p.KeyPackages = append(p.KeyPackages, r.Opaque()) })
+	p.Last = r.Bool()
+}
+
+// PoolStatus tells a pool's owner what is there.
+type PoolStatus struct {
+	Batch uint64 // in use; zero if none
+	Left  uint32 // KeyPackages that were not handed out, the last resort aside
+	// Staged is how many of the batch under way are there.
+	Staged uint32
+}
+
+// MarshalTLS encodes s.
+func (s *PoolStatus) MarshalTLS(w *tlscodec.Writer) {
+	w.Uint64(s.Batch)
+	w.Uint32(s.Left)
+	w.Uint32(s.Staged)
+}
+
+// UnmarshalTLS decodes s.
+func (s *PoolStatus) UnmarshalTLS(r *tlscodec.Reader) {
+	*s = PoolStatus{Batch: r.Uint64(), Left: r.Uint32(), Staged: r.Uint32()}
+}
+
+// ContactHash is what a queue service keeps of a contact token.
+type ContactHash [sha256.Size]byte
+
+// Hash returns the token's hash for one pool. Without the token, hashes of the
+// same one for two pools are not known as such.
+func (t *ContactToken) Hash(pool PoolID) ContactHash {
+	return ContactHash(labelledHash("pseudods 1.0 contact token", append(pool[:], t.Reveal()...)))
+}
+
+// AllowContact is the body of [OpAllowContact], signed by the pool's key: who
+// has the token may fetch from the pool, or may no more, for good. The answer is
+// empty.
+type AllowContact struct {
+	Pool    PoolID
+	Contact ContactHash
+	Allow   bool
+}
+
+// MarshalTLS encodes a.
+func (a *AllowContact) MarshalTLS(w *tlscodec.Writer) {
+	w.Raw(a.Pool[:])
+	w.Raw(a.Contact[:])
+	w.Bool(a.Allow)
+}
+
+// UnmarshalTLS decodes a.
+func (a *AllowContact) UnmarshalTLS(r *tlscodec.Reader) {
+	copy(a.Pool[:], r.Fixed(len(a.Pool)))
+	copy(a.Contact[:], r.Fixed(len(a.Contact)))
+	a.Allow = r.Bool()
+}
+
+// DeletePool is the body of [OpDeletePool], signed by the pool's key. The answer
+// is empty, also if there is no such pool any more.
+type DeletePool struct{ Pool PoolID }
+
+// MarshalTLS encodes d.
+func (d *DeletePool) MarshalTLS(w *tlscodec.Writer) { w.Raw(d.Pool[:]) }
+
+// UnmarshalTLS decodes d.
+func (d *DeletePool) UnmarshalTLS(r *tlscodec.Reader) { copy(d.Pool[:], r.Fixed(len(d.Pool))) }
+
+// FetchKeyPackage is the body of [OpConnectionPackages] and [OpGroupPackages],
+// which nobody signs and tokens pay for. The answer is one encoded KeyPackage,
+// or [CodeExhausted], which never tells why.
+type FetchKeyPackage struct {
+	Pool PoolID
+	// Contact is for a pool of kind [PoolGroup]; absent for the other.
+	Contact ContactToken
+}
+
+// MarshalTLS encodes f.
+func (f *FetchKeyPackage) MarshalTLS(w *tlscodec.Writer) {
+	w.Raw(f.Pool[:])
+	w.Bool(!f.Contact.IsZero())
+	if !f.Contact.IsZero() {
+		f.Contact.write(w)
+	}
+}
+
+// UnmarshalTLS decodes f.
+func (f *FetchKeyPackage) UnmarshalTLS(r *tlscodec.Reader) {
+	copy(f.Pool[:], r.Fixed(len(f.Pool)))
+	f.Contact = ContactToken{}
+	if r.Bool() {
+		f.Contact.read(r)
+	}
+}
