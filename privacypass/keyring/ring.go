@@ -141,15 +141,17 @@ func (r *Ring) Rotate(slot Slot, how Rotation, now time.Time) error {
 				return ErrTwoKeys
 			}
 		}
+		// Newest first: a crash leaves keys that are in use, not ones to come.
 		keep := preferred(live, now)
-		for i, k := range live {
-			if how == Compromised || how == AtOnce && i != keep {
+		for i, k := range slices.Backward(live) {
+			switch {
+			case how == Compromised, how == AtOnce && (i != keep || k.NotBefore.After(now)):
 				if err := r.dir.remove(k); err != nil {
 					return err
 				}
 				keys = without(keys, k)
-			} else if !start.After(k.NotBefore) {
-				start = k.NotBefore.Add(time.Second) // no two starts alike
+			case start.Equal(k.NotBefore):
+				start = start.Add(time.Second) // no two starts alike
 			}
 		}
 		_, err := r.generate(slot, start, keys)

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// reduce cuts an account's allowance at a running issuer.
+func reduce(args []string, _, stderr io.Writer) error {
+	f := newFlags("reduce", stderr).withConfig()
+	scheme := f.String("scheme", "", "the attester's `scheme`: AccountKey, Bearer or Account")
+	subject := f.String("subject", "", "the account's `name` at the attester")
+	percent := f.Uint("percent", 100, "how much of the allowance to withhold")
+	epochs := f.Int("epochs", 7, "for how many epochs, this one included")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	data, err := openData(c.Data)
+	if err != nil {
+		return err
+	}
+	where, err := data.running()
+	if err != nil {
+		return err
+	}
+	key, err := data.readSecret(adminFile)
+	if err != nil {
+		return err
+	}
+	if *percent > 100 {
+		return errReduction
+	}
+	body, err := json.Marshal(reduction{Scheme: *scheme, Subject: *subject, Percent: uint8(*percent), Epochs: *epochs})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequest(http.MethodPost, where.Admin+reductionsPath, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+base64.URLEncoding.EncodeToString(key.Reveal()))
+	client := &http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Do(req)
+	if err != nil {
+		return errors.New("the issuer does not answer at its admin address")
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 256))
+		return fmt.Errorf("the issuer answered %d: %s", resp.StatusCode, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
