@@ -23,7 +23,7 @@ func nullifierKey(t *testing.T, fill byte) tokens.NullifierKey {
 // TestNullifierSeparates: key, nonce and secret each make another nullifier, and
 // the challenge makes none, since one nonce is one token.
 func TestNullifierSeparates(t *testing.T) {
-	a, b := storagetest.NewMint(t, "a"), storagetest.NewMint(t, "b")
+	a, b := storagetest.NewMint("a"), storagetest.NewMint("b")
 	k, other := nullifierKey(t, 1), nullifierKey(t, 2)
 	seen := map[[16]byte]string{}
 	add := func(name string, v [16]byte) {
@@ -32,19 +32,19 @@ func TestNullifierSeparates(t *testing.T) {
 		}
 		seen[v] = name
 	}
-	n := k.Nullifier(a.Nth(t, 1))
-	if n != k.Nullifier(a.Nth(t, 1)) {
+	n := k.Nullifier(a.Nth(1))
+	if n != k.Nullifier(a.Nth(1)) {
 		t.Fatal("not a function")
 	}
 	add("token", n)
-	add("nonce", k.Nullifier(a.Nth(t, 2)))
-	add("key", k.Nullifier(b.Nth(t, 1)))
-	add("secret", other.Nullifier(a.Nth(t, 1)))
+	add("nonce", k.Nullifier(a.Nth(2)))
+	add("key", k.Nullifier(b.Nth(1)))
+	add("secret", other.Nullifier(a.Nth(1)))
 	add("check", k.Check())
 	add("other check", other.Check())
 	add("tag", k.Tag(n, storagetest.Digest("r")))
 	add("tag of another request", k.Tag(n, storagetest.Digest("s")))
-	add("tag of another token", k.Tag(k.Nullifier(a.Nth(t, 2)), storagetest.Digest("r")))
+	add("tag of another token", k.Tag(k.Nullifier(a.Nth(2)), storagetest.Digest("r")))
 }
 
 func TestNullifierKeySize(t *testing.T) {

@@ -36,9 +36,9 @@ func openLedger(t *testing.T, m *storagetest.Mint) *countingLedger {
 }
 
 func TestTillRefuses(t *testing.T) {
-	m := storagetest.NewMint(t, "e")
-	till := m.Till(t)
-	foreign := storagetest.NewMint(t, "other").Raw(1)
+	m := storagetest.NewMint("e")
+	till := m.Till()
+	foreign := storagetest.NewMint("other").Raw(1)
 	elsewhere := m.Raw(1)
 	elsewhere.ChallengeDigest[0] ^= 1
 	for name, c := range map[string]struct {
@@ -62,7 +62,7 @@ func TestTillRefuses(t *testing.T) {
 }
 
 func TestTillPrices(t *testing.T) {
-	till := storagetest.NewMint(t, "e").Till(t)
+	till := storagetest.NewMint("e").Till()
 	price, challenge, ok := till.Price("create")
 	if !ok || price.Count != 3 || price.Class != tokens.Send || challenge.IssuerName != "mint.example" {
 		t.Fatalf("%+v, %+v, %v", price, challenge, ok)
@@ -75,7 +75,7 @@ func TestTillPrices(t *testing.T) {
 func TestTillWithoutKeysRefusesAll(t *testing.T) {
 	till, err := tokens.NewTill(storagetest.Prices, storagetest.Origin, nil)
 	check(t, err)
-	if _, err := till.Verify("send", []*privacypass.Token{storagetest.NewMint(t, "e").Raw(1)}); !errors.Is(err, verify.ErrUnknownKey) {
+	if _, err := till.Verify("send", []*privacypass.Token{storagetest.NewMint("e").Raw(1)}); !errors.Is(err, verify.ErrUnknownKey) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestClassesShareNoKey(t *testing.T) {
 	list, err := tokens.ParsePriceList([]byte(`{"classes":{"create":{"issuer":"mint.example","token-type":5},` +
 		`"send":{"issuer":"mint.example","token-type":5}},"prices":{"create-group":{"class":"create","count":1}}}`))
 	check(t, err)
-	send, create := storagetest.NewMint(t, "send"), storagetest.NewMint(t, "create")
+	send, create := storagetest.NewMint("send"), storagetest.NewMint("create")
 	_, err = tokens.NewTill(list, storagetest.Origin, map[tokens.Class][]verify.Key{
 		tokens.Send: {send.Key()}, tokens.Create: {create.Key(), send.Key()},
 	})
@@ -107,10 +107,10 @@ func TestClassesShareNoKey(t *testing.T) {
 
 // TestINV04ForgedTokensReachNoLedger: what does not verify writes nothing.
 func TestINV04ForgedTokensReachNoLedger(t *testing.T) {
-	m := storagetest.NewMint(t, "e")
+	m := storagetest.NewMint("e")
 	l := openLedger(t, m)
-	forged := storagetest.NewMint(t, "forger").Raw(1)
-	if p, err := m.Till(t).Verify("send", []*privacypass.Token{forged}); err == nil {
+	forged := storagetest.NewMint("forger").Raw(1)
+	if p, err := m.Till().Verify("send", []*privacypass.Token{forged}); err == nil {
 		t.Fatalf("a forged token gave a payment of %d", p.Count())
 	}
 	if l.spends != 0 {
@@ -119,9 +119,9 @@ func TestINV04ForgedTokensReachNoLedger(t *testing.T) {
 }
 
 func TestPaymentOfNothingIsFresh(t *testing.T) {
-	m := storagetest.NewMint(t, "e")
+	m := storagetest.NewMint("e")
 	l := openLedger(t, m)
-	p, err := m.Till(t).Verify("look", nil)
+	p, err := m.Till().Verify("look", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,12 +144,12 @@ func TestZeroPaymentPanics(t *testing.T) {
 // TestINV04PaymentIsFreshOnce: a payment whose inserts were cut short is Fresh
 // when its last insert happens, and only then.
 func TestINV04PaymentIsFreshOnce(t *testing.T) {
-	m := storagetest.NewMint(t, "e")
+	m := storagetest.NewMint("e")
 	l := openLedger(t, m)
-	till := m.Till(t)
+	till := m.Till()
 	request := storagetest.Digest("a")
 	for _, n := range []uint64{1, 2} { // of 1, 2, 3
-		if _, err := l.Spend(t.Context(), m.Nth(t, n), request); err != nil {
+		if _, err := l.Spend(t.Context(), m.Nth(n), request); err != nil {
 			t.Fatal(err)
 		}
 	}

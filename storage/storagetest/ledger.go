@@ -57,15 +57,15 @@ func TestLedger(t *testing.T, newSite func(*testing.T) LedgerSite) {
 func testOutcomes(b *bench) {
 	m := b.epoch("first", 100)
 	other := b.epoch("second", 100)
-	token, request := m.Token(b), Digest("a")
+	token, request := m.Token(), Digest("a")
 	b.spend(token, request, tokens.Fresh)
 	b.spend(token, request, tokens.Resume)
 	b.spend(token, Digest("b"), tokens.ErrDoubleSpend)
 	b.spend(token, request, tokens.Resume)
-	b.spend(m.Token(b), request, tokens.Fresh)     // one request, several tokens
-	b.spend(other.Token(b), request, tokens.Fresh) // the same nonce under another key
-	b.spend(NewMint(b, "unknown").Token(b), request, tokens.ErrEpochUnknown)
-	if _, err := b.ledger.Usage(b.ctx, NewMint(b, "unknown").KeyID()); !errors.Is(err, tokens.ErrEpochUnknown) {
+	b.spend(m.Token(), request, tokens.Fresh)     // one request, several tokens
+	b.spend(other.Token(), request, tokens.Fresh) // the same nonce under another key
+	b.spend(NewMint("unknown").Token(), request, tokens.ErrEpochUnknown)
+	if _, err := b.ledger.Usage(b.ctx, NewMint("unknown").KeyID()); !errors.Is(err, tokens.ErrEpochUnknown) {
 		b.Fatalf("usage of an unknown epoch: %v", err)
 	}
 	b.close()
@@ -78,7 +78,7 @@ func testOutcomes(b *bench) {
 func testRace(b *bench) {
 	m := b.epoch("e", 1000)
 	for range 10 {
-		token := m.Token(b)
+		token := m.Token()
 		var fresh, double atomic.Int32
 		var winner atomic.Int32
 		var wg sync.WaitGroup
@@ -108,7 +108,7 @@ func testRace(b *bench) {
 func testRaceOfRetries(b *bench) {
 	m := b.epoch("e", 1000)
 	for range 10 {
-		token := m.Token(b)
+		token := m.Token()
 		const requests, repeats = 4, 16
 		var fresh, accepted [requests]atomic.Int32
 		var wg sync.WaitGroup
@@ -150,7 +150,7 @@ func testManyTokens(b *bench) {
 	for g := range workers {
 		wg.Go(func() {
 			for i := range each {
-				token := mints[g%2].Token(b)
+				token := mints[g%2].Token()
 				if outcome, err := b.ledger.Spend(b.ctx, token, Digest(g, i)); err != nil || outcome != tokens.Fresh {
 					b.Errorf("outcome %d, %v", outcome, err)
 				}
@@ -169,7 +169,7 @@ func testManyTokens(b *bench) {
 // testCancelled: a call that ends with the context's error has not spent.
 func testCancelled(b *bench) {
 	m := b.epoch("e", 100)
-	token := m.Token(b)
+	token := m.Token()
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()
 	outcome, err := b.ledger.Spend(ctx, token, Digest("a"))
@@ -178,7 +178,7 @@ func testCancelled(b *bench) {
 }
 
 func testCapacity(b *bench) {
-	b.want(0, b.ledger.OpenEpoch(b.ctx, NewMint(b, "e").Epoch(0)), tokens.ErrNoCapacity)
+	b.want(0, b.ledger.OpenEpoch(b.ctx, NewMint("e").Epoch(0)), tokens.ErrNoCapacity)
 	m := b.epoch("e", 10)
 	var spent []uint64
 	for i := range uint64(10) {
@@ -186,31 +186,31 @@ func testCapacity(b *bench) {
 		if err != nil || u.Spent != i || u.Alarm() != (i >= 8) {
 			b.Fatalf("after %d: %+v, alarm %v, %v", i, u, u.Alarm(), err)
 		}
-		b.spend(m.Nth(b, i), Digest(i), tokens.Fresh)
+		b.spend(m.Nth(i), Digest(i), tokens.Fresh)
 		spent = append(spent, i)
 	}
-	b.spend(m.Nth(b, 10), Digest(10), tokens.ErrCapacity)
+	b.spend(m.Nth(10), Digest(10), tokens.ErrCapacity)
 	for _, i := range spent { // those that were accepted are not forgotten
-		b.spend(m.Nth(b, i), Digest(i), tokens.Resume)
+		b.spend(m.Nth(i), Digest(i), tokens.Resume)
 	}
 	b.close()
 	b.open()
-	b.spend(m.Nth(b, 10), Digest(10), tokens.ErrCapacity)
+	b.spend(m.Nth(10), Digest(10), tokens.ErrCapacity)
 	if err := b.ledger.OpenEpoch(b.ctx, m.Epoch(11)); err != nil {
 		b.Fatal(err)
 	}
-	b.spend(m.Nth(b, 10), Digest(10), tokens.Fresh)
-	b.spend(m.Nth(b, 11), Digest(11), tokens.ErrCapacity)
+	b.spend(m.Nth(10), Digest(10), tokens.Fresh)
+	b.spend(m.Nth(11), Digest(11), tokens.ErrCapacity)
 }
 
 func testEpochLimit(b *bench) {
 	for i := range tokens.MaxEpochs {
 		b.epoch(fmt.Sprint(i), 1)
 	}
-	err := b.ledger.OpenEpoch(b.ctx, NewMint(b, "one more").Epoch(1))
+	err := b.ledger.OpenEpoch(b.ctx, NewMint("one more").Epoch(1))
 	b.want(0, err, tokens.ErrTooManyEpochs)
 	b.epoch("0", 2) // open already
-	if err := b.ledger.RetireEpoch(b.ctx, NewMint(b, "1").KeyID()); err != nil {
+	if err := b.ledger.RetireEpoch(b.ctx, NewMint("1").KeyID()); err != nil {
 		b.Fatal(err)
 	}
 	b.epoch("one more", 1)
@@ -220,7 +220,7 @@ func testEpochLimit(b *bench) {
 // different orders: one of them gets all.
 func testPaymentOrder(b *bench) {
 	m := b.epoch("e", 1000)
-	till := m.Till(b)
+	till := m.Till()
 	for round := range uint64(10) {
 		n := round * 3
 		orders := [][3]uint64{{n, n + 1, n + 2}, {n + 2, n + 1, n}, {n + 1, n, n + 2}, {n + 2, n, n + 1}}

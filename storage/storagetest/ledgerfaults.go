@@ -19,16 +19,16 @@ func raw(m *Mint, numbers ...uint64) (out []*privacypass.Token) {
 
 func testRetire(b *bench) {
 	m, kept := b.epoch("old", 100), b.epoch("kept", 100)
-	spent, unspent := m.Token(b), m.Token(b)
+	spent, unspent := m.Token(), m.Token()
 	b.spend(spent, Digest("a"), tokens.Fresh)
-	keptToken := kept.Token(b)
+	keptToken := kept.Token()
 	b.spend(keptToken, Digest("a"), tokens.Fresh)
 	for range 2 { // repeating it changes nothing
 		if err := b.ledger.RetireEpoch(b.ctx, m.KeyID()); err != nil {
 			b.Fatal(err)
 		}
 	}
-	never := NewMint(b, "never opened")
+	never := NewMint("never opened")
 	if err := b.ledger.RetireEpoch(b.ctx, never.KeyID()); err != nil {
 		b.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func testRetireUnderWriters(b *bench) {
 					return
 				default:
 				}
-				if outcome, err := b.ledger.Spend(b.ctx, kept.Token(b), Digest(g, i)); err != nil || outcome != tokens.Fresh {
+				if outcome, err := b.ledger.Spend(b.ctx, kept.Token(), Digest(g, i)); err != nil || outcome != tokens.Fresh {
 					b.Errorf("kept epoch: outcome %d, %v", outcome, err)
 					return
 				}
@@ -72,7 +72,7 @@ func testRetireUnderWriters(b *bench) {
 		for g := range 4 {
 			writers.Go(func() {
 				for i := 0; ; i++ {
-					_, err := b.ledger.Spend(b.ctx, old.Token(b), Digest(g, i))
+					_, err := b.ledger.Spend(b.ctx, old.Token(), Digest(g, i))
 					if errors.Is(err, tokens.ErrEpochRetired) {
 						return
 					}
@@ -116,7 +116,7 @@ func (c lateContext) Err() error {
 // tokens is under way: the call must not find the emptied partition.
 func testRetireOvertakes(b *bench) {
 	m := b.epoch("e", 100)
-	token := m.Token(b)
+	token := m.Token()
 	b.spend(token, Digest("a"), tokens.Fresh)
 	ctx := lateContext{b.ctx, new(sync.Once), make(chan bool), make(chan bool)}
 	var wg sync.WaitGroup
@@ -136,7 +136,7 @@ func testRetireOvertakes(b *bench) {
 
 func testPayment(b *bench) {
 	m := b.epoch("e", 1000)
-	till := m.Till(b)
+	till := m.Till()
 	pay := func(request string, want any, numbers ...uint64) {
 		b.Helper()
 		payment, err := till.Verify("create", raw(m, numbers...))
@@ -157,7 +157,7 @@ func testPayment(b *bench) {
 // then carried out, once freshly, and no other gets one of its tokens.
 func testFaultInPayment(b *bench, step int) {
 	m := b.epoch("e", 1000)
-	till := m.Till(b)
+	till := m.Till()
 	for first := range uint64(3) { // so many inserts succeed before the fault
 		n := 10 * first
 		payment, err := till.Verify("create", raw(m, n, n+1, n+2))
@@ -165,7 +165,7 @@ func testFaultInPayment(b *bench, step int) {
 			b.Fatal(err)
 		}
 		for i := range first {
-			b.spend(m.Nth(b, n+i), Digest("a"), tokens.Fresh)
+			b.spend(m.Nth(n+i), Digest("a"), tokens.Fresh)
 		}
 		b.site.Fail(step)
 		outcome, err := payment.Spend(b.ctx, b.ledger, Digest("a"))
@@ -182,7 +182,7 @@ func testFaultInPayment(b *bench, step int) {
 		outcome, err = payment.Spend(b.ctx, b.ledger, Digest("a"))
 		b.want(outcome, err, tokens.Resume)
 		for i := range uint64(3) {
-			b.spend(m.Nth(b, n+i), Digest("b"), tokens.ErrDoubleSpend)
+			b.spend(m.Nth(n+i), Digest("b"), tokens.ErrDoubleSpend)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func testFaultInPayment(b *bench, step int) {
 // gets its token, and no other does.
 func testFaultInSpend(b *bench, step int) {
 	m := b.epoch("e", 1000)
-	before, token := m.Token(b), m.Token(b)
+	before, token := m.Token(), m.Token()
 	b.spend(before, Digest("a"), tokens.Fresh)
 	b.site.Fail(step)
 	outcome, err := b.ledger.Spend(b.ctx, token, Digest("a"))
@@ -215,7 +215,7 @@ func testFaultInSpend(b *bench, step int) {
 // It gets the token only if the failed one had not, and then keeps it.
 func testFaultThenOther(b *bench, step int) {
 	m := b.epoch("e", 1000)
-	token := m.Token(b)
+	token := m.Token()
 	b.site.Fail(step)
 	_, err := b.ledger.Spend(b.ctx, token, Digest("a"))
 	failed := err != nil
@@ -235,18 +235,18 @@ func testFaultThenOther(b *bench, step int) {
 }
 
 func testFaultInOpenEpoch(b *bench, step int) {
-	m := NewMint(b, "e")
+	m := NewMint("e")
 	b.site.Fail(step)
 	if err := b.ledger.OpenEpoch(b.ctx, m.Epoch(10)); err != nil {
 		b.want(0, err, tokens.ErrUnavailable)
 		// Its opening is not known to be durable, so no token may be taken.
-		if outcome, err := b.ledger.Spend(b.ctx, m.Token(b), Digest("a")); err == nil {
+		if outcome, err := b.ledger.Spend(b.ctx, m.Token(), Digest("a")); err == nil {
 			b.Fatalf("spent in an epoch that did not open: outcome %d", outcome)
 		}
 	}
 	b.crash()
 	b.epoch("e", 10)
-	token := m.Token(b)
+	token := m.Token()
 	b.spend(token, Digest("a"), tokens.Fresh)
 	b.crash()
 	b.spend(token, Digest("a"), tokens.Resume)
@@ -256,7 +256,7 @@ func testFaultInOpenEpoch(b *bench, step int) {
 // the next Open; repeating it succeeds, and nothing else is lost.
 func testFaultInRetire(b *bench, step int) {
 	m, kept := b.epoch("old", 100), b.epoch("kept", 100)
-	token, keptToken := m.Token(b), kept.Token(b)
+	token, keptToken := m.Token(), kept.Token()
 	b.spend(token, Digest("a"), tokens.Fresh)
 	b.spend(keptToken, Digest("a"), tokens.Fresh)
 	b.site.Fail(step)

@@ -18,7 +18,7 @@ func testCrashLosesNothing(b *bench) {
 				n := number
 				number++
 				wg.Go(func() {
-					if outcome, err := b.ledger.Spend(b.ctx, m.Nth(b, n), Digest(n)); err != nil || outcome != tokens.Fresh {
+					if outcome, err := b.ledger.Spend(b.ctx, m.Nth(n), Digest(n)); err != nil || outcome != tokens.Fresh {
 						b.Errorf("outcome %d, %v", outcome, err)
 					}
 				})
@@ -27,8 +27,8 @@ func testCrashLosesNothing(b *bench) {
 		wg.Wait()
 		b.crash()
 		for n := first; n < number; n++ {
-			b.spend(m.Nth(b, n), Digest("other"), tokens.ErrDoubleSpend)
-			b.spend(m.Nth(b, n), Digest(n), tokens.Resume)
+			b.spend(m.Nth(n), Digest("other"), tokens.ErrDoubleSpend)
+			b.spend(m.Nth(n), Digest(n), tokens.Resume)
 		}
 	}
 	if u, err := b.ledger.Usage(b.ctx, m.KeyID()); err != nil || u.Spent != number {
@@ -41,7 +41,7 @@ func testCrashLosesNothing(b *bench) {
 // new key works.
 func testRestoreOlderCopy(b *bench) {
 	old, retired := b.epoch("old", 100), b.epoch("retired", 100)
-	known := old.Token(b)
+	known := old.Token()
 	b.spend(known, Digest("a"), tokens.Fresh)
 	if err := b.ledger.RetireEpoch(b.ctx, retired.KeyID()); err != nil {
 		b.Fatal(err)
@@ -51,7 +51,7 @@ func testRestoreOlderCopy(b *bench) {
 		b.Fatal(err)
 	}
 	later := b.epoch("later", 100) // the copy does not know it
-	lost, lostLater := old.Token(b), later.Token(b)
+	lost, lostLater := old.Token(), later.Token()
 	b.spend(lost, Digest("a"), tokens.Fresh)
 	b.spend(lostLater, Digest("a"), tokens.Fresh)
 	b.close()
@@ -70,7 +70,7 @@ func testRestoreOlderCopy(b *bench) {
 	}
 	b.open()
 	fresh := b.epoch("new key", 100)
-	token := fresh.Token(b)
+	token := fresh.Token()
 	b.spend(token, Digest("a"), tokens.Fresh)
 	b.crash()
 	b.spend(token, Digest("a"), tokens.Resume)
@@ -83,7 +83,7 @@ func testRestoreOlderCopy(b *bench) {
 // testRestoreSameCopy puts a copy in place that misses nothing.
 func testRestoreSameCopy(b *bench) {
 	m := b.epoch("e", 100)
-	token := m.Token(b)
+	token := m.Token()
 	b.spend(token, Digest("a"), tokens.Fresh)
 	b.close()
 	restore, err := b.site.Copy()
@@ -110,7 +110,7 @@ func testRestoreNothing(b *bench) {
 	}
 	b.open()
 	m := b.epoch("e", 100)
-	token := m.Token(b)
+	token := m.Token()
 	b.spend(token, Digest("a"), tokens.Fresh)
 	b.close()
 	if err := restore(); err != nil {

@@ -84,7 +84,7 @@ func (b *bench) crash() {
 // epoch opens the epoch of a new mint.
 func (b *bench) epoch(name string, capacity uint64) *Mint {
 	b.Helper()
-	m := NewMint(b, name)
+	m := NewMint(name)
 	if err := b.ledger.OpenEpoch(b.ctx, m.Epoch(capacity)); err != nil {
 		b.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
-	"testing"
 
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/verify"
@@ -38,22 +37,26 @@ func (mintKey) Check(*privacypass.Token) error   { return nil }
 type Mint struct {
 	key       mintKey
 	challenge *privacypass.TokenChallenge
+	expected  verify.Expected
 	keys      *verify.KeySet
 	made      atomic.Uint64
 }
 
 // NewMint returns the mint of that name; the same name gives the same key.
-func NewMint(t testing.TB, name string) *Mint {
-	t.Helper()
+func NewMint(name string) *Mint {
 	m := &Mint{key: mintKey(sha256.Sum256([]byte(name)))}
-	var err error
-	if m.challenge, err = Prices.Challenge(tokens.Send, Origin); err != nil {
-		t.Fatal(err)
-	}
-	if m.keys, err = verify.NewKeySet(m.challenge.IssuerName, m.key); err != nil {
-		t.Fatal(err)
-	}
+	m.challenge = must(Prices.Challenge(tokens.Send, Origin))
+	m.expected = must(verify.Expect(m.challenge))
+	m.keys = must(verify.NewKeySet(m.challenge.IssuerName, m.key))
 	return m
+}
+
+// must is for what cannot fail with the constants above.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic("storagetest: " + err.Error())
+	}
+	return v
 }
 
 // KeyID identifies the mint's key.
@@ -69,13 +72,9 @@ func (m *Mint) Epoch(capacity uint64) tokens.Epoch {
 
 // Raw returns the token of that number, not verified.
 func (m *Mint) Raw(number uint64) *privacypass.Token {
-	digest, err := m.challenge.Digest()
-	if err != nil {
-		panic("storagetest: challenge without encoding: " + err.Error())
-	}
 	t := &privacypass.Token{
 		TokenType:       privacypass.VOPRFRistretto255,
-		ChallengeDigest: digest,
+		ChallengeDigest: must(m.challenge.Digest()),
 		KeyID:           m.KeyID(),
 		Authenticator:   make([]byte, 64),
 	}
@@ -84,33 +83,16 @@ func (m *Mint) Raw(number uint64) *privacypass.Token {
 }
 
 // Nth returns the token of that number, verified.
-func (m *Mint) Nth(t testing.TB, number uint64) verify.Redeemed {
-	t.Helper()
-	expected, err := verify.Expect(m.challenge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	redeemed, err := m.keys.Verify(m.Raw(number), expected)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return redeemed
+func (m *Mint) Nth(number uint64) verify.Redeemed {
+	return must(m.keys.Verify(m.Raw(number), m.expected))
 }
 
 // Token returns a new token, verified. Do not mix it with Nth.
-func (m *Mint) Token(t testing.TB) verify.Redeemed {
-	t.Helper()
-	return m.Nth(t, m.made.Add(1))
-}
+func (m *Mint) Token() verify.Redeemed { return m.Nth(m.made.Add(1)) }
 
 // Till returns a till that takes the mint's tokens.
-func (m *Mint) Till(t testing.TB) *tokens.Till {
-	t.Helper()
-	till, err := tokens.NewTill(Prices, Origin, map[tokens.Class][]verify.Key{tokens.Send: {m.key}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return till
+func (m *Mint) Till() *tokens.Till {
+	return must(tokens.NewTill(Prices, Origin, map[tokens.Class][]verify.Key{tokens.Send: {m.key}}))
 }
 
 // Digest returns a request digest that stands for the arguments.

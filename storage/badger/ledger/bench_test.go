@@ -171,12 +171,12 @@ func BenchmarkSpend(b *testing.B) {
 	})
 	check(b, err)
 	defer l.Close()
-	m := storagetest.NewMint(b, "e")
+	m := storagetest.NewMint("e")
 	check(b, l.OpenEpoch(b.Context(), m.Epoch(1<<40)))
 	b.SetParallelism(inFlight / runtime.GOMAXPROCS(0))
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := l.Spend(b.Context(), m.Token(b), storagetest.Digest("a")); err != nil {
+			if _, err := l.Spend(b.Context(), m.Token(), storagetest.Digest("a")); err != nil {
 				b.Error(err)
 			}
 		}

@@ -35,7 +35,7 @@ func spender(t *testing.T, args string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := storagetest.NewMint(t, "e")
+	m := storagetest.NewMint("e")
 	if err := l.OpenEpoch(t.Context(), m.Epoch(1<<40)); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func spender(t *testing.T, args string) {
 				n := next
 				next++
 				mu.Unlock()
-				outcome, err := l.Spend(t.Context(), m.Nth(t, n), storagetest.Digest(n))
+				outcome, err := l.Spend(t.Context(), m.Nth(n), storagetest.Digest(n))
 				if err != nil || outcome != tokens.Fresh {
 					panic(fmt.Sprint("an unspent token: outcome ", outcome, err))
 				}
@@ -123,11 +123,11 @@ func audit(t *testing.T, a spenderArgs, acked map[uint64]bool) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	m := storagetest.NewMint(t, "e")
+	m := storagetest.NewMint("e")
 	var wg sync.WaitGroup
 	for number := range acked {
 		wg.Go(func() {
-			token := m.Nth(t, number)
+			token := m.Nth(number)
 			if outcome, err := l.Spend(t.Context(), token, storagetest.Digest("thief")); err == nil {
 				t.Errorf("token %d was accepted again, outcome %d", number, outcome)
 			}
@@ -142,7 +142,7 @@ func audit(t *testing.T, a spenderArgs, acked map[uint64]bool) {
 		t.Fatalf("usage %+v of %d, %v", u, len(acked), err)
 	}
 	// The audit can see a loss: an unspent token is fresh.
-	if outcome, err := l.Spend(t.Context(), m.Nth(t, a.First-1), storagetest.Digest("audit")); err != nil || outcome != tokens.Fresh {
+	if outcome, err := l.Spend(t.Context(), m.Nth(a.First-1), storagetest.Digest("audit")); err != nil || outcome != tokens.Fresh {
 		t.Fatalf("an unspent token: outcome %d, %v", outcome, err)
 	}
 }

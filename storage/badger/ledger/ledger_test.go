@@ -196,11 +196,11 @@ func TestINV02StoreShowsNoToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := storagetest.NewMint(t, "e")
+	m := storagetest.NewMint("e")
 	if err := l.OpenEpoch(t.Context(), m.Epoch(10)); err != nil {
 		t.Fatal(err)
 	}
-	token, request := m.Nth(t, 0x5ec2e7a1b2c3d4e5), storagetest.Digest("request")
+	token, request := m.Nth(0x5ec2e7a1b2c3d4e5), storagetest.Digest("request")
 	if _, err := l.Spend(t.Context(), token, request); err != nil {
 		t.Fatal(err)
 	}
