@@ -24,14 +24,6 @@ type Edit struct {
 	ownsCensus bool
 }
 
-// draft is a record in an Edit. Before its first change it is the store's own.
-type draft struct {
-	rec      *Record
-	stored   bool // the store has a record of this node
-	dirty    bool // rec is the Edit's own
-	ownsNode bool // rec.Node is the Edit's own
-}
-
 // Edit opens the tree for one commit. Only the newest version of a store can be
 // changed, since the key index has one version.
 func (t *Tree) Edit() *Edit {
@@ -45,79 +37,6 @@ func (t *Tree) Edit() *Edit {
 // LimitLeaves lets members stand at the first n leaves only. The default is
 // [mls.MaxLeaves].
 func (e *Edit) LimitLeaves(n uint32) { e.limit = min(n, mls.MaxLeaves) }
-
-func (e *Edit) draft(x mls.NodeIndex) (*draft, error) {
-	if d, ok := e.nodes[x]; ok {
-		return d, nil
-	}
-	r, err := e.base.record(x)
-	if err != nil {
-		return nil, err
-	}
-	d := &draft{rec: r, stored: r != nil}
-	e.nodes[x] = d
-	return d, nil
-}
-
-// prefetch reads leaf i and its direct path with one question to the store, if
-// the store takes such questions.
-func (e *Edit) prefetch(i mls.LeafIndex) error {
-	batch, ok := e.base.store.(BatchStore)
-	if !ok || uint32(i) >= e.size {
-		return nil
-	}
-	var unread []mls.NodeIndex
-	for x, root := i.Node(), e.root(); ; x = x.Parent() {
-		if _, read := e.nodes[x]; !read {
-			unread = append(unread, x)
-		}
-		if x == root {
-			break
-		}
-	}
-	if len(unread) < 2 {
-		return nil
-	}
-	recs, err := batch.Nodes(unread, e.base.version)
-	if err != nil {
-		return err
-	}
-	if len(recs) != len(unread) {
-		return fmt.Errorf("%w: number of answers", ErrInconsistent)
-	}
-	for j, x := range unread {
-		r, err := checked(x, recs[j], nil)
-		if err != nil {
-			return err
-		}
-		e.nodes[x] = &draft{rec: r, stored: r != nil}
-	}
-	return nil
-}
-
-func (e *Edit) record(x mls.NodeIndex) (*Record, error) {
-	d, err := e.draft(x)
-	if err != nil {
-		return nil, err
-	}
-	return d.rec, nil
-}
-
-// own returns the draft of parent x with a record that may be modified.
-func (e *Edit) own(x mls.NodeIndex) (*draft, error) {
-	d, err := e.draft(x)
-	if err != nil {
-		return nil, err
-	}
-	if !d.dirty || d.rec == nil {
-		r := new(Record)
-		if d.rec != nil {
-			*r = *d.rec
-		}
-		d.rec, d.dirty = r, true
-	}
-	return d, nil
-}
 
 // Vacancy returns the leaf that the next addition takes: the leftmost blank one,
 // which is the first outside the tree if none is blank.
@@ -342,50 +261,4 @@ func (e *Edit) truncate() error {
 		e.size /= 2
 	}
 	return nil
-}
-
-// Hash returns the tree hash of the state so far (RFC 9420, Section 7.8).
-func (e *Edit) Hash() ([]byte, error) {
-	if e.hashed == nil {
-		h, err := e.hash(e.root())
-		if err != nil {
-			return nil, err
-		}
-		e.hashed = h
-	}
-	return e.hashed, nil
-}
-
-// hash computes the tree hash of x from its record, and on the way those of
-// children that changed.
-func (e *Edit) hash(x mls.NodeIndex) ([]byte, error) {
-	r, err := e.record(x)
-	switch {
-	case err != nil:
-		return nil, err
-	case r == nil:
-		return blankHash(e.suite, x)
-	case x.IsLeaf():
-		return leafHash(e.suite, x.Leaf(), r.Leaf)
-	}
-	if err := e.fill(&r.Left, x.Left()); err != nil {
-		return nil, err
-	}
-	if err := e.fill(&r.Right, x.Right()); err != nil {
-		return nil, err
-	}
-	return nodeHash(e.suite, r.Node, r.Left.Hash, r.Right.Hash)
-}
-
-// fill computes the hash of child x if it is not known. Only records of the
-// Edit's own lack a hash.
-func (e *Edit) fill(c *Child, x mls.NodeIndex) (err error) {
-	switch {
-	case c.Hash != nil:
-	case c.Leaves == 0:
-		c.Hash, err = blankHash(e.suite, x)
-	default:
-		c.Hash, err = e.hash(x)
-	}
-	return err
 }

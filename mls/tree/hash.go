@@ -3,7 +3,6 @@ package tree
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
@@ -86,10 +85,7 @@ type blankKey struct {
 	node  mls.NodeIndex
 }
 
-var (
-	blanks     sync.Map // blankKey -> []byte
-	blanksKept atomic.Int32
-)
+var blanks sync.Map // blankKey -> []byte
 
 // blankHash is the tree hash of the wholly blank subtree at x.
 func blankHash(s *mls.Suite, x mls.NodeIndex) ([]byte, error) {
@@ -112,10 +108,8 @@ func blankHash(s *mls.Suite, x mls.NodeIndex) ([]byte, error) {
 		return nil, err
 	}
 	h, err := nodeHash(s, nil, left, right)
-	if err == nil && kept && blanksKept.Load() < maxBlanks {
-		if _, loaded := blanks.LoadOrStore(key, h); !loaded {
-			blanksKept.Add(1)
-		}
+	if err == nil && kept {
+		blanks.Store(key, h)
 	}
 	return h, err
 }

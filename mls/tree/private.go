@@ -82,10 +82,11 @@ func (p *Private) Join(t *Tree, signer mls.LeafIndex, pathSecret secret.Bytes) (
 
 // climb derives from a path secret the keys of its node and of the nodes above,
 // and returns the commit secret (RFC 9420, Section 7.4). It fails with
-// ErrPathSecret if a public key is not the one expected.
+// ErrPathSecret if a public key is not the one expected. The secrets in between
+// are wiped, as Section 7.5 has it; the one it was given is the caller's.
 func (p *Private) climb(s *mls.Suite, path []step, pathSecret secret.Bytes, want func(int) []byte) (secret.Bytes, error) {
 	for i := range path {
-		private, public, err := s.DeriveKeyPair(s.DeriveSecret(pathSecret, "node"))
+		private, public, err := nodeKeys(s, pathSecret)
 		if err != nil {
 			return secret.Bytes{}, err
 		}
@@ -93,9 +94,21 @@ func (p *Private) climb(s *mls.Suite, path []step, pathSecret secret.Bytes, want
 			return secret.Bytes{}, ErrPathSecret
 		}
 		p.keys[path[i].node] = private
-		pathSecret = s.DeriveSecret(pathSecret, "path")
+		next := s.DeriveSecret(pathSecret, "path")
+		if i > 0 {
+			pathSecret.Wipe()
+		}
+		pathSecret = next
 	}
 	return pathSecret, nil
+}
+
+// nodeKeys derives the key pair of a node from its path secret (RFC 9420,
+// Section 7.4).
+func nodeKeys(s *mls.Suite, pathSecret secret.Bytes) (mls.HPKEPrivateKey, []byte, error) {
+	nodeSecret := s.DeriveSecret(pathSecret, "node")
+	defer nodeSecret.Wipe()
+	return s.DeriveKeyPair(nodeSecret)
 }
 
 // OpenPath decrypts the member's part of a path that [Edit.MergePath] merged
@@ -136,6 +149,7 @@ func (p *Private) OpenPath(e *Edit, sender mls.LeafIndex, path *mls.UpdatePath, 
 	if err != nil {
 		return nil, none, err
 	}
+	defer clear(opened)
 	if len(opened) != e.suite.HashSize() {
 		return nil, none, ErrPathSecret
 	}

@@ -70,7 +70,7 @@ func (o *OwnPath) derive(rand io.Reader) (public [][]byte, err error) {
 		return nil, err
 	}
 	for _, st := range o.steps {
-		private, key, err := s.DeriveKeyPair(s.DeriveSecret(pathSecret, "node"))
+		private, key, err := nodeKeys(s, pathSecret)
 		if err != nil {
 			return nil, err
 		}

@@ -115,7 +115,7 @@ func (v *view) Export() (mls.RatchetTree, error) {
 // Resolution returns the resolution of x (RFC 9420, Section 4.1.1).
 func (v *view) Resolution(x mls.NodeIndex) ([]mls.NodeIndex, error) {
 	n, err := v.ResolutionSize(x)
-	if err != nil {
+	if err != nil || n == 0 {
 		return nil, err
 	}
 	return v.resolve(make([]mls.NodeIndex, 0, n), x)
@@ -141,7 +141,8 @@ func (v *view) resolve(to []mls.NodeIndex, x mls.NodeIndex) ([]mls.NodeIndex, er
 	return v.resolve(to, x.Right())
 }
 
-// ResolutionSize returns the number of nodes in the resolution of x.
+// ResolutionSize returns the number of nodes in the resolution of x, 0 outside
+// the tree.
 func (v *view) ResolutionSize(x mls.NodeIndex) (uint32, error) {
 	if x > 2*v.root() {
 		return 0, nil
