@@ -1,0 +1,84 @@
+package seal
+
+import (
+	"crypto/cipher"
+	"crypto/hpke"
+	"encoding/binary"
+
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+const (
+	segmentInfo  = "pseudods 1.0 queue segment"
+	segmentLabel = "segment key"
+)
+
+// Segment is the key of a run of entries of one queue. It is immutable and safe
+// for concurrent use.
+type Segment struct {
+	aead cipher.AEAD
+}
+
+func segmentContext(queue wire.QueueID) []byte { return append([]byte(segmentInfo), queue[:]...) }
+
+// NewSegment makes a key and encapsulates it to the queue owner's. The queue
+// service forgets it with the process, and after a bounded number of entries or
+// time. It fails with [ErrKey].
+func NewSegment(owner *wire.HPKEKey, queue wire.QueueID) (s *Segment, kemOutput []byte, err error) {
+	public, err := parsePublic(owner)
+	if err != nil {
+		return nil, nil, err
+	}
+	kemOutput, sender, err := hpke.NewSender(public, hpke.HKDFSHA256(), hpke.ExportOnly(), segmentContext(queue))
+	if err != nil {
+		return nil, nil, ErrKey
+	}
+	key, err := sender.Export(segmentLabel, 32)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Segment{newGCM(key)}, kemOutput, nil
+}
+
+// OpenSegment is the owner's side of [NewSegment]. It fails with [ErrOpen].
+func OpenSegment(owner *PrivateKey, queue wire.QueueID, kemOutput []byte) (*Segment, error) {
+	recipient, err := hpke.NewRecipient(kemOutput, owner.key, hpke.HKDFSHA256(), hpke.ExportOnly(), segmentContext(queue))
+	if err != nil {
+		return nil, ErrOpen
+	}
+	key, err := recipient.Export(segmentLabel, 32)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return &Segment{newGCM(key)}, nil
+}
+
+func segmentNonce(counter uint32) []byte {
+	var n [12]byte
+	binary.BigEndian.PutUint32(n[8:], counter)
+	return n[:]
+}
+
+// Seal encrypts an item. A counter must be used once under a segment.
+func (s *Segment) Seal(counter uint32, item *wire.Item) ([]byte, error) {
+	b, err := mls.Marshal(item)
+	if err != nil {
+		return nil, err
+	}
+	return s.aead.Seal(nil, segmentNonce(counter), b, nil), nil
+}
+
+// Open decrypts an entry. It fails with [ErrOpen], or [wire.ErrMalformed] if the
+// service sealed what is not an item.
+func (s *Segment) Open(e *wire.QueueEntry) (*wire.Item, error) {
+	b, err := s.aead.Open(nil, segmentNonce(e.Counter), e.Ciphertext, nil)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	item := new(wire.Item)
+	if err := mls.Unmarshal(b, item); err != nil {
+		return nil, err
+	}
+	return item, nil
+}
