@@ -166,7 +166,7 @@ func (w *Wallet) Close() error {
 }
 
 // change saves what f makes of the state, and returns f's error or that of
-// saving. f returns false if there is nothing to save.
+// saving. f returns false if there is nothing to save. The caller holds mu.
 func (w *Wallet) change(f func(*state) (bool, error)) error {
 	if w.closed {
 		return ErrClosed

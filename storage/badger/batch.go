@@ -123,7 +123,7 @@ func (db *DB) write(b *batch, seq uint64) error {
 		return err
 	}
 	if err := b.txn.Commit(); err != nil {
-		return err
+		return cause(err)
 	}
 	if err := db.cfg.Fault(StepFence); err != nil {
 		return err
@@ -143,7 +143,9 @@ func (db *DB) write(b *batch, seq uint64) error {
 func (db *DB) drop(prefix []byte) error {
 	err := db.cfg.Fault(StepDrop)
 	if err == nil {
-		err = db.engine.DropPrefix(prefix)
+		if err = db.engine.DropPrefix(prefix); err != nil {
+			err = cause(err)
+		}
 	}
 	if err == nil {
 		err = db.cfg.Fault(StepDropped)

@@ -64,7 +64,7 @@ func (db *DB) Scan(prefix, from []byte, limit int) (entries []Entry, next []byte
 		key := item.KeyCopy(nil)
 		value, err := item.ValueCopy(nil)
 		if err != nil {
-			return nil, nil, fmt.Errorf("badger: reading: %w", err)
+			return nil, nil, fmt.Errorf("badger: reading: %w", cause(err))
 		}
 		size += len(key) + len(value)
 		if len(entries) == limit || (size > MaxScanBytes && len(entries) > 0) {

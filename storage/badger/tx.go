@@ -119,11 +119,22 @@ func get(txn *engine.Txn, key []byte) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("badger: reading: %w", err)
+		return nil, fmt.Errorf("badger: reading: %w", cause(err))
 	}
 	v, err := item.ValueCopy(nil)
 	if err != nil {
-		return nil, fmt.Errorf("badger: reading: %w", err)
+		return nil, fmt.Errorf("badger: reading: %w", cause(err))
 	}
 	return v, nil
+}
+
+// cause takes off what Badger wraps around an error: such texts quote keys.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }

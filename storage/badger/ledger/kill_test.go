@@ -25,7 +25,8 @@ type spenderArgs struct {
 }
 
 // spender spends token after token in 16 goroutines until it is killed, and
-// prints the number of each when it is acknowledged.
+// prints the number of each when it is acknowledged. If nobody reads, printing
+// ends it.
 func spender(t *testing.T, args string) {
 	var a spenderArgs
 	if err := json.Unmarshal([]byte(args), &a); err != nil {
