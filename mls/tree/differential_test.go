@@ -227,7 +227,7 @@ func must(t testing.TB, err error) {
 // of random histories that grow, shrink to a handful and grow again, and has
 // Import verify the whole tree from time to time.
 func TestHistories(t *testing.T) {
-	for seed := range byte(4) {
+	for seed := range byte(3) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t, seed)
@@ -237,14 +237,16 @@ func TestHistories(t *testing.T) {
 			var pastModel model
 			for i := range 300 {
 				if i%50 == 0 {
-					h.target = []int{60, 5, 350, 130, 20, 250, 1}[(i/50+int(seed))%7]
+					h.target = []int{60, 5, 300, 130, 20, 200, 1}[(i/50+int(seed))%7]
 				}
 				size := h.tree.Size()
 				if i%20 == 0 {
 					past, pastModel = h.tree, model{h.suite, slices.Clone(h.model.nodes)}
 				}
 				h.commit(t)
-				pastModel.checkNodes(t, past, h.store)
+				if i%5 == 0 {
+					pastModel.checkNodes(t, past, h.store)
+				}
 				if i%20 == 10 {
 					h.store.Release(past.Version())
 				}
