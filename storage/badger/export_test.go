@@ -50,3 +50,6 @@ const SlotSize = slotSize
 
 // QueueLen is the number of requests that wait.
 func (db *DB) QueueLen() int { return len(db.queue) }
+
+// Cause is what is left of an error of the engine.
+func Cause(err error) error { return cause(err) }

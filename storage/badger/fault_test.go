@@ -3,6 +3,7 @@ package badger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -115,5 +116,13 @@ func TestFaultWhileDropping(t *testing.T) {
 		}
 		wantValue(t, db, "drop", "")
 		db.Close()
+	}
+}
+
+// TestINV07ErrorsQuoteNoKey: Badger wraps its errors in texts that quote keys.
+func TestINV07ErrorsQuoteNoKey(t *testing.T) {
+	err := badger.Cause(fmt.Errorf("while reading: %w", fmt.Errorf("key: %q: %w", "secret", errDisk)))
+	if err != errDisk {
+		t.Fatalf("left: %v", err)
 	}
 }
