@@ -66,9 +66,10 @@ type Config struct {
 	PSKs        PSKStore
 	Credentials CredentialValidator
 
-	// CheckCommit may refuse a commit of another member before it takes effect,
-	// for example because its sender lacks a right. All members must decide
-	// alike, or the group falls apart.
+	// CheckCommit may refuse a commit of another member, for example because its
+	// sender lacks a right. It is asked last, when the commit is known to be
+	// valid (as far as a member can tell whom it removes). All members must
+	// decide alike, or the group falls apart.
 	CheckCommit func(*Committed) error
 
 	// Now, if set, is compared with the lifetimes of KeyPackages when they are

@@ -73,6 +73,8 @@ var (
 var (
 	// ErrProposalType: a method was asked for a proposal that it does not make.
 	ErrProposalType = errors.New("group: proposal of the wrong type for this call")
+	// ErrNoStore: [Config] has no KeyPackageStore.
+	ErrNoStore = errors.New("group: no KeyPackage store")
 	// ErrState: a saved state is malformed.
 	ErrState = errors.New("group: malformed state")
 )

@@ -49,15 +49,18 @@ func (g *Group) follow(a *mls.AuthenticatedContent) (*next, error) {
 	if g.removedBy(applied) {
 		n.what.Ended = EndRemoved
 	}
-	if g.cfg.CheckCommit != nil {
-		if err := refused(g.cfg.CheckCommit(n.what)); err != nil {
+	if n.what.Ended != EndRemoved {
+		if err := g.followSecrets(n, a, applied, list, path, provisional); err != nil {
 			return nil, err
 		}
 	}
-	if n.what.Ended == EndRemoved {
-		return n, nil
+	if g.cfg.CheckCommit != nil {
+		if err := refused(g.cfg.CheckCommit(n.what)); err != nil {
+			n.wipe()
+			return nil, err
+		}
 	}
-	return n, g.followSecrets(n, a, applied, list, path, provisional)
+	return n, nil
 }
 
 // validateCommit asks the application about what a commit brings in, but for

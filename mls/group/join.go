@@ -78,14 +78,19 @@ func JoinWelcome(cfg Config, w *mls.Welcome, o JoinOptions) (*Group, error) {
 		return nil, err
 	}
 	g.now = newCurrent(state, info.ConfirmationTag, private, own.Signer, secrets, cfg.Window)
-	if own.Public.LastResort() {
-		return g, nil
+	if !own.Public.LastResort() {
+		if err := cfg.KeyPackages.DeleteKeyPackage(entry.NewMember); err != nil {
+			return nil, err
+		}
 	}
-	return g, cfg.KeyPackages.DeleteKeyPackage(entry.NewMember)
+	return g, nil
 }
 
 // findKeyPackage finds which part of a Welcome is for this client.
 func (c *Config) findKeyPackage(w *mls.Welcome) (*KeyPackage, *mls.EncryptedGroupSecrets, error) {
+	if c.KeyPackages == nil {
+		return nil, nil, ErrNoStore
+	}
 	for i := range w.Secrets {
 		own, err := c.KeyPackages.KeyPackage(w.Secrets[i].NewMember)
 		if err != nil {

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -30,9 +31,12 @@ type KeyPackageOptions struct {
 // NewKeyPackage makes a KeyPackage, keeps its private parts in cfg.KeyPackages
 // and returns the public part to publish (RFC 9420, Section 10). It fails with
 // [mls.ErrKeyPackage], [mls.ErrLeafNode], [mls.ErrExtension] if c does not make
-// a valid one, or with the error of the store.
+// a valid one, with [ErrNoStore], or with the error of the store.
 func NewKeyPackage(cfg Config, c *Client, o KeyPackageOptions) (*mls.KeyPackage, error) {
 	cfg = cfg.withDefaults()
+	if cfg.KeyPackages == nil {
+		return nil, ErrNoStore
+	}
 	p, err := generateKeyPackage(cfg.Rand, c, o)
 	if err != nil {
 		return nil, err
@@ -86,11 +90,11 @@ func (p *KeyPackage) Marshal() (secret.Bytes, error) {
 	return secret.New(b), err
 }
 
-// ParseKeyPackage decodes what [KeyPackage.Marshal] made. It fails with
-// [ErrState].
+// ParseKeyPackage decodes what [KeyPackage.Marshal] made, and copies b. It fails
+// with [ErrState].
 func ParseKeyPackage(b []byte) (*KeyPackage, error) {
 	p := new(KeyPackage)
-	if err := mls.Unmarshal(b, (*keyPackageCodec)(p)); err != nil {
+	if err := mls.Unmarshal(bytes.Clone(b), (*keyPackageCodec)(p)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
 	return p, nil
@@ -108,17 +112,11 @@ func (p *keyPackageCodec) MarshalTLS(w *tlscodec.Writer) {
 func (p *keyPackageCodec) UnmarshalTLS(r *tlscodec.Reader) {
 	p.Public = new(mls.KeyPackage)
 	p.Public.UnmarshalTLS(r)
-	p.InitKey = mls.HPKEPrivateKey{Bytes: secret.Clone(r.Opaque())}
-	p.LeafKey = mls.HPKEPrivateKey{Bytes: secret.Clone(r.Opaque())}
-	signer := secret.Clone(r.Opaque())
-	if r.Err() != nil {
-		return
-	}
-	s, err := p.Public.CipherSuite.Suite()
-	if err == nil {
-		p.Signer, err = s.ParseSignatureKey(signer)
-	}
-	if err != nil {
+	p.InitKey = mls.HPKEPrivateKey{Bytes: takeSecret(r)}
+	p.LeafKey = mls.HPKEPrivateKey{Bytes: takeSecret(r)}
+	if s, err := p.Public.CipherSuite.Suite(); err != nil {
 		r.Fail(err)
+	} else {
+		p.Signer = takeSignatureKey(r, s)
 	}
 }

@@ -115,7 +115,7 @@ func (s *savedState) UnmarshalTLS(r *tlscodec.Reader) {
 		s.past = append(s.past, p)
 	})
 	r.Vector(func(r *tlscodec.Reader) {
-		s.resume = append(s.resume, resumption{r.Uint64(), hashSized(r, s.suite)})
+		s.resume = append(s.resume, resumption{r.Uint64(), takeHashSized(r, s.suite)})
 	})
 	if r.Bool() {
 		s.pending = new(pending)
@@ -144,13 +144,45 @@ func (s *savedState) build(ctx mls.GroupContext, interim []byte) error {
 	return s.store.Apply(changes)
 }
 
-// hashSized reads a secret of the suite's hash size.
-func hashSized(r *tlscodec.Reader, s *mls.Suite) secret.Bytes {
+// takeSecret moves a secret out of the input, which is this package's own copy:
+// what else is decoded from it stays in memory for longer than secrets may.
+func takeSecret(r *tlscodec.Reader) secret.Bytes {
 	b := r.Opaque()
-	if r.Err() == nil && len(b) != s.HashSize() {
+	defer clear(b)
+	return secret.Clone(b)
+}
+
+// takeSecrets does the same for a structure that copies what it decodes.
+func takeSecrets(r *tlscodec.Reader, v mls.Unmarshaler) {
+	b := r.Opaque()
+	if r.Err() != nil {
+		return
+	}
+	if err := mls.UnmarshalWithin(mls.Limits{MaxElements: max(len(b), 1)}, b, v); err != nil {
+		r.Fail(err)
+	}
+	clear(b)
+}
+
+// takeHashSized moves out a secret of the suite's hash size.
+func takeHashSized(r *tlscodec.Reader, s *mls.Suite) secret.Bytes {
+	b := takeSecret(r)
+	if r.Err() == nil && b.Len() != s.HashSize() {
 		r.Fail(fmt.Errorf("%w: secret of a wrong size", tlscodec.ErrValue))
 	}
-	return secret.Clone(b)
+	return b
+}
+
+func takeSignatureKey(r *tlscodec.Reader, s *mls.Suite) *mls.SignatureKey {
+	b := takeSecret(r)
+	if r.Err() != nil {
+		return nil
+	}
+	k, err := s.ParseSignatureKey(b)
+	if err != nil {
+		r.Fail(err)
+	}
+	return k
 }
 
 // epochSecrets lists what is kept of an epoch's secrets, in the order of the
@@ -161,24 +193,24 @@ func epochSecrets(e *mls.EpochSecrets) []*secret.Bytes {
 
 // marshal encodes the secrets of an epoch; its public state stands elsewhere.
 func (c *current) marshal(w *tlscodec.Writer) {
-	c.private.MarshalTLS(w)
+	w.Vector(c.private.MarshalTLS)
 	w.Opaque(c.signer.Private().Reveal())
 	for _, b := range epochSecrets(c.secrets) {
 		w.Opaque(b.Reveal())
 	}
-	c.messages.MarshalTLS(w)
+	w.Vector(c.messages.MarshalTLS)
 }
 
 // unmarshal decodes them.
 func (c *current) unmarshal(r *tlscodec.Reader) {
 	s := c.public.Suite
 	c.private, c.secrets, c.messages = new(tree.Private), new(mls.EpochSecrets), new(mls.SecretTree)
-	c.private.UnmarshalTLS(r)
-	c.signer = signatureKey(r, s)
+	takeSecrets(r, c.private)
+	c.signer = takeSignatureKey(r, s)
 	for _, b := range epochSecrets(c.secrets) {
-		*b = hashSized(r, s)
+		*b = takeHashSized(r, s)
 	}
-	c.messages.UnmarshalTLS(r)
+	takeSecrets(r, c.messages)
 	if r.Err() == nil && (c.messages.Suite() != s || c.messages.Leaves() != c.public.Tree.Size()) {
 		r.Fail(fmt.Errorf("%w: message keys of another tree", tlscodec.ErrValue))
 	}
@@ -198,12 +230,4 @@ func (c *current) checkOwn(r *tlscodec.Reader) {
 	if err != nil || !bytes.Equal(public, leaf.EncryptionKey) || !bytes.Equal(c.signer.Public(), leaf.SignatureKey) {
 		r.Fail(fmt.Errorf("%w: keys of another leaf", tlscodec.ErrValue))
 	}
-}
-
-func signatureKey(r *tlscodec.Reader, s *mls.Suite) *mls.SignatureKey {
-	k, err := s.ParseSignatureKey(secret.Clone(r.Opaque()))
-	if err != nil {
-		r.Fail(err)
-	}
-	return k
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
@@ -39,7 +38,7 @@ func (q *queue) unmarshal(r *tlscodec.Reader, s *mls.Suite) {
 		q.add(p)
 	})
 	r.Vector(func(r *tlscodec.Reader) {
-		u := ownUpdate{ref: r.Opaque(), key: mls.HPKEPrivateKey{Bytes: secret.Clone(r.Opaque())}, signer: signatureKey(r, s)}
+		u := ownUpdate{ref: r.Opaque(), key: mls.HPKEPrivateKey{Bytes: takeSecret(r)}, signer: takeSignatureKey(r, s)}
 		p := q.find(u.ref)
 		if r.Err() != nil {
 			return
@@ -74,7 +73,7 @@ func (p *pastEpoch) marshal(w *tlscodec.Writer) {
 	w.Uint64(p.epoch)
 	w.Opaque(p.context)
 	w.Opaque(p.senderData.Reveal())
-	p.messages.MarshalTLS(w)
+	w.Vector(p.messages.MarshalTLS)
 	w.Vector(func(w *tlscodec.Writer) {
 		for _, l := range slices.Sorted(maps.Keys(p.keys)) {
 			w.Uint32(uint32(l))
@@ -84,8 +83,8 @@ func (p *pastEpoch) marshal(w *tlscodec.Writer) {
 }
 
 func (p *pastEpoch) unmarshal(r *tlscodec.Reader, s *mls.Suite) {
-	*p = pastEpoch{epoch: r.Uint64(), context: r.Opaque(), senderData: hashSized(r, s), messages: new(mls.SecretTree), keys: make(map[mls.LeafIndex][]byte)}
-	p.messages.UnmarshalTLS(r)
+	*p = pastEpoch{epoch: r.Uint64(), context: r.Opaque(), senderData: takeHashSized(r, s), messages: new(mls.SecretTree), keys: make(map[mls.LeafIndex][]byte)}
+	takeSecrets(r, p.messages)
 	if r.Err() == nil && p.messages.Suite() != s {
 		r.Fail(fmt.Errorf("%w: message keys of another suite", tlscodec.ErrValue))
 	}

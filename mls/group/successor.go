@@ -2,8 +2,8 @@ package group
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
@@ -122,39 +122,31 @@ func checkBefore(cfg *Config, before *Group, ids []mls.PreSharedKeyID, state *ep
 }
 
 // membersAmong fails with [ErrPredecessor] unless each member of some is the
-// same client as a member of all. With the default rule, equal credentials, it
-// is linear.
+// same client as a member of all. By the default rule, equal credentials, it is
+// linear; by a rule of the application it compares each with each.
 func (c *Config) membersAmong(some, all *epoch.State) error {
 	var leaves []*mls.LeafNode
 	credentials := make(map[string]struct{})
-	same := func(a, b *mls.LeafNode) bool { return a.Credential.Equal(&b.Credential) }
-	if c.Rules != nil && c.Rules.SameClient != nil {
-		same = c.Rules.SameClient
-	}
-	custom := c.Rules != nil && c.Rules.SameClient != nil
-	encode := func(l *mls.LeafNode) (string, error) {
-		b, err := mls.Marshal(&l.Credential)
-		return string(b), err
-	}
 	err := all.Tree.EachLeaf(func(_ mls.LeafIndex, l *mls.LeafNode) error {
-		leaves = append(leaves, l)
-		name, err := encode(l)
-		credentials[name] = struct{}{}
+		name, err := mls.Marshal(&l.Credential)
+		leaves, credentials[string(name)] = append(leaves, l), struct{}{}
 		return err
 	})
-	return errors.Join(err, some.Tree.EachLeaf(func(_ mls.LeafIndex, l *mls.LeafNode) error {
-		if !custom {
-			name, err := encode(l)
-			if _, ok := credentials[name]; err == nil && !ok {
-				return fmt.Errorf("%w: members", ErrPredecessor)
-			}
+	if err != nil {
+		return err
+	}
+	return some.Tree.EachLeaf(func(_ mls.LeafIndex, l *mls.LeafNode) error {
+		name, err := mls.Marshal(&l.Credential)
+		if err != nil {
 			return err
 		}
-		for _, other := range leaves {
-			if same(l, other) {
-				return nil
-			}
+		_, found := credentials[string(name)]
+		if c.Rules != nil && c.Rules.SameClient != nil {
+			found = slices.ContainsFunc(leaves, func(other *mls.LeafNode) bool { return c.Rules.SameClient(l, other) })
 		}
-		return fmt.Errorf("%w: members", ErrPredecessor)
-	}))
+		if !found {
+			return fmt.Errorf("%w: members", ErrPredecessor)
+		}
+		return nil
+	})
 }

@@ -2,10 +2,13 @@ package group_test
 
 import (
 	"bytes"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 )
@@ -49,7 +52,7 @@ func newPerson(t testing.TB, c mls.CipherSuite, name string, change ...func(*gro
 
 func newClient(t testing.TB, c mls.CipherSuite, name string) *group.Client {
 	t.Helper()
-	signer, err := mustSuite(t, c).GenerateSignatureKey(random)
+	signer, err := mustSuite(t, c).GenerateSignatureKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,6 +225,85 @@ func people(t testing.TB, c mls.CipherSuite, n int, change ...func(*group.Config
 }
 
 // private makes all handshakes PrivateMessages.
-func private(c *group.Config) { c.Handshakes, c.Accept = mls.WireFormatPrivateMessage, group.AcceptPrivate }
+func private(c *group.Config) {
+	c.Handshakes, c.Accept = mls.WireFormatPrivateMessage, group.AcceptPrivate
+}
 
 func at(seconds int64) func() time.Time { return func() time.Time { return time.Unix(seconds, 0) } }
+
+// refuses fails unless p refuses m with want and is then as it was.
+func (p *person) refuses(m *mls.Message, want error) {
+	p.t.Helper()
+	before := p.state()
+	_, err := p.Process(over(p.t, m))
+	if !errors.Is(err, want) {
+		p.t.Fatalf("%s: %v, want %v", p.name, err, want)
+	}
+	if !bytes.Equal(p.state(), before) {
+		p.t.Fatalf("%s: refused, but the state changed", p.name)
+	}
+}
+
+// wants fails unless err is want.
+func wants(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("%v, want %v", err, want)
+	}
+}
+
+// restores replaces p's group by one restored from its saved state.
+func (p *person) restores() {
+	p.t.Helper()
+	g, err := group.Restore(p.cfg, p.state())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.Group = g
+}
+
+func values(ps ...*mls.Proposal) group.CommitOptions { return group.CommitOptions{Proposals: ps} }
+
+// same gives another person the settings of p.
+func same(p *person) func(*group.Config) {
+	return func(c *group.Config) {
+		stores := *c
+		*c = p.cfg
+		c.KeyPackages, c.PSKs = stores.KeyPackages, stores.PSKs
+	}
+}
+
+func without(all []*person, p *person) (others []*person) {
+	for _, q := range all {
+		if q != p {
+			others = append(others, q)
+		}
+	}
+	return others
+}
+
+func secretOf(s string) secret.Bytes { return secret.Clone([]byte(s)) }
+
+// requiring returns extensions that require capabilities.
+func requiring(t testing.TB, r mls.RequiredCapabilities) mls.Extensions {
+	t.Helper()
+	es, err := mls.Extensions(nil).With(mls.ExtensionTypeRequiredCapabilities, &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return es
+}
+
+// resumptionBefore returns the resumption PSK of the epoch before p's.
+func resumptionBefore(t testing.TB, p *person) secret.Bytes {
+	t.Helper()
+	psk, ok := p.ResumptionAt(p.Epoch() - 1)
+	if !ok {
+		t.Fatal("resumption PSK is gone")
+	}
+	return psk
+}
+
+func public(c *group.Config) { c.Accept = group.AcceptPublic }
+
+func is(err, want error) bool { return errors.Is(err, want) }

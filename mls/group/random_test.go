@@ -1,5 +1,0 @@
-package group_test
-
-import "crypto/rand"
-
-var random = rand.Reader
