@@ -165,10 +165,12 @@ var ErrLeafNode = errors.New("mls: invalid leaf node")
 
 // Check verifies what RFC 9420, Section 7.3, asks of the leaf alone: the source
 // is want, keys are well-formed, extension types stand once and are supported
-// by the leaf's own capabilities, the capabilities name MLS 1.0, the suite and
-// the leaf's own credential type. Default types, which capabilities must not
-// list, change nothing and are tolerated. It does not verify the signature, and
-// says nothing about other members. Errors wrap [ErrLeafNode], [ErrPublicKey] or
+// by the leaf's own capabilities, the capabilities name MLS 1.0 and the leaf's
+// own credential type. Tolerated are default types, which capabilities must not
+// list but which change nothing, and the absence of the group's cipher suite,
+// which the leaf proves to support by its keys and which deployed clients have
+// been seen to leave out. It does not verify the signature, and says nothing
+// about other members. Errors wrap [ErrLeafNode], [ErrPublicKey] or
 // [ErrExtension].
 func (l *LeafNode) Check(s *Suite, want LeafNodeSource) error {
 	if l.Source != want {
@@ -184,8 +186,6 @@ func (l *LeafNode) Check(s *Suite, want LeafNodeSource) error {
 	switch {
 	case !slices.Contains(c.Versions, MLS10):
 		return fmt.Errorf("%w: MLS 1.0 not among its versions", ErrLeafNode)
-	case !slices.Contains(c.CipherSuites, s.id):
-		return fmt.Errorf("%w: the cipher suite is not among its capabilities", ErrLeafNode)
 	case !c.SupportsCredential(l.Credential.Type):
 		return fmt.Errorf("%w: own credential type not among its capabilities", ErrLeafNode)
 	}

@@ -115,8 +115,8 @@ func TestImportRefuses(t *testing.T) {
 			leaf(n, 11, func(l *mls.LeafNode) { l.Lifetime.NotAfter++ })
 			return n
 		}, mls.ErrSignature},
-		{"suite not supported", func(n mls.RatchetTree) mls.RatchetTree {
-			leaf(n, 11, func(l *mls.LeafNode) { l.Capabilities.CipherSuites = nil })
+		{"version not supported", func(n mls.RatchetTree) mls.RatchetTree {
+			leaf(n, 11, func(l *mls.LeafNode) { l.Capabilities.Versions = nil })
 			return n
 		}, mls.ErrLeafNode},
 		{"credential not supported by others", func(n mls.RatchetTree) mls.RatchetTree {
