@@ -4,7 +4,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/tree"
 )
 
