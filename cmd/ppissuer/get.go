@@ -27,7 +27,8 @@ func get(args []string, stdout, stderr io.Writer) (err error) {
 	f := newFlags("get", stderr).withConfig()
 	base := f.String("url", "", "the issuer's `URL`; default: the one that runs on the data directory")
 	class := f.String("class", "", "token `class`; default: the issuer's first")
-	typeName := f.String("type", "0x0005", "token `type`")
+	typeNames := f.String("type", "0x0005", "token `type`; several, with commas, take turns in a generic batch")
+	zeroSalt := f.Bool("zero-salt", false, "the variant PSSZERO of type 0x0002")
 	count := f.Int("count", 0, "how many tokens; default: the issuer's largest batch")
 	origin := f.String("origin", "", "`name` of the origin that the tokens are for; default: any")
 	vouch := f.String("attester", "proof-of-work", "`kind` of attestation: invite, account-key, proof-of-work, oidc, webhook")
@@ -36,9 +37,13 @@ func get(args []string, stdout, stderr io.Writer) (err error) {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	t, err := parseType(*typeName)
-	if err != nil {
-		return err
+	var types []privacypass.TokenType
+	for name := range strings.SplitSeq(*typeNames, ",") {
+		t, err := parseType(name)
+		if err != nil {
+			return err
+		}
+		types = append(types, t)
 	}
 	if *base == "" {
 		if *base, err = f.runningURL(); err != nil {
@@ -54,7 +59,7 @@ func get(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := i.pending(t, *count, *origin, *state)
+	p, err := i.pending(types, *count, *origin, *zeroSalt, *state)
 	if err != nil {
 		return err
 	}
@@ -161,7 +166,7 @@ func (r *remote) fetch(ctx context.Context, location string, limit int64) ([]byt
 
 // pending returns the request that the state file holds, or a new one, which it
 // puts there before anything is sent.
-func (r *remote) pending(t privacypass.TokenType, count int, origin, state string) (*client.Pending, error) {
+func (r *remote) pending(types []privacypass.TokenType, count int, origin string, zeroSalt bool, state string) (*client.Pending, error) {
 	if state != "" {
 		b, err := os.ReadFile(state)
 		if err == nil {
@@ -174,11 +179,16 @@ func (r *remote) pending(t privacypass.TokenType, count int, origin, state strin
 	if count == 0 {
 		count = r.class.BatchSizes[len(r.class.BatchSizes)-1]
 	}
-	want, err := r.want(t, origin)
-	if err != nil {
-		return nil, err
+	var wants []client.Want
+	for _, t := range types {
+		want, err := r.want(t, origin)
+		if err != nil {
+			return nil, err
+		}
+		want.ZeroSalt = zeroSalt && t == privacypass.BlindRSA
+		wants = append(wants, want)
 	}
-	p, err := request(want, count)
+	p, err := request(wants, count)
 	if err != nil || state == "" {
 		return p, err
 	}
@@ -214,23 +224,22 @@ func (r *remote) want(t privacypass.TokenType, origin string) (client.Want, erro
 	return client.Want{}, fmt.Errorf("class %s has no usable key of type %v", r.class.Name, t)
 }
 
-// request makes the request that suits the type and number of tokens.
-func request(want client.Want, count int) (*client.Pending, error) {
-	params, err := want.Key.TokenType().Params()
-	if err != nil {
-		return nil, err
-	}
+// request makes the request that suits what is wanted, for so many tokens.
+func request(wants []client.Want, count int) (*client.Pending, error) {
+	params, err := wants[0].Key.TokenType().Params()
 	switch {
+	case err != nil:
+		return nil, err
 	case count == 1:
-		return client.Single(rand.Reader, want)
-	case params.Amortized:
-		return client.Amortized(rand.Reader, want, count)
+		return client.Single(rand.Reader, wants[0])
+	case params.Amortized && len(wants) == 1:
+		return client.Amortized(rand.Reader, wants[0], count)
 	}
-	wants := make([]client.Want, max(0, count))
-	for i := range wants {
-		wants[i] = want
+	batch := make([]client.Want, max(0, count))
+	for i := range batch {
+		batch[i] = wants[i%len(wants)]
 	}
-	return client.Generic(rand.Reader, wants)
+	return client.Generic(rand.Reader, batch)
 }
 
 func (r *remote) send(ctx context.Context, p *client.Pending, authorization string) ([]byte, error) {

@@ -29,6 +29,7 @@ import (
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/attester/webhook"
+	"github.com/pseudods/pseudods/privacypass/client"
 )
 
 // The programs that scripts run beside ppissuer. They end on any error.
@@ -132,7 +133,7 @@ func hammer() {
 	var got, refused, interrupted atomic.Int64
 	var wg sync.WaitGroup
 	for range requests {
-		p := must(request(must(issuer.want(privacypass.VOPRFP384, "")), tokens))
+		p := must(request([]client.Want{must(issuer.want(privacypass.VOPRFP384, ""))}, tokens))
 		wg.Go(func() {
 			ask := func() ([]byte, error) {
 				for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {

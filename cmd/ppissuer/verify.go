@@ -20,6 +20,7 @@ func verifyTokens(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("verify", stderr).withConfig()
 	class := f.String("class", "", "token `class`; default: the first one")
 	origin := f.String("origin", "", "`name` of the origin that the tokens are for")
+	zeroSalt := f.Bool("zero-salt", false, "expect the variant PSSZERO of type 0x0002")
 	if err := f.parse(args, 1); err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func verifyTokens(args []string, stdout, stderr io.Writer) error {
 		if k.Class != *class {
 			continue
 		}
-		key, err := verifyKey(k)
+		key, err := verifyKey(k, *zeroSalt)
 		if err != nil {
 			return err
 		}
@@ -70,8 +71,11 @@ func verifyTokens(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-func verifyKey(k *keyring.Key) (verify.Key, error) {
-	if k.Slot.Type == privacypass.BlindRSA {
+func verifyKey(k *keyring.Key, zeroSalt bool) (verify.Key, error) {
+	switch {
+	case k.Slot.Type == privacypass.BlindRSA && zeroSalt:
+		return verify.NewBlindRSA(k.PublicKey(), verify.PSSZero)
+	case k.Slot.Type == privacypass.BlindRSA:
 		return verify.NewBlindRSA(k.PublicKey())
 	}
 	content := k.Key.Marshal()
