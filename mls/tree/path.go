@@ -9,7 +9,9 @@ import (
 
 // MergePath checks a path against the tree, after the commit's proposals were
 // applied, and merges it (RFC 9420, Sections 7.5, 7.6 and 12.4.2). sender is
-// the committer's leaf, or [Edit.Vacancy] for an external commit.
+// the committer's leaf, or [Edit.Vacancy] for an external commit. A committer
+// whom the commit's own proposals removed would look like one who joins, so the
+// caller must have refused such a list.
 //
 // It fails with [ErrNoMember] if sender is neither, [ErrFull], [ErrPathSource],
 // [ErrPathLength], [ErrPathCiphertexts], [mls.ErrPublicKey] for a malformed key,
