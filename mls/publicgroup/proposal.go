@@ -1,6 +1,7 @@
 package publicgroup
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -21,7 +22,8 @@ type StagedProposal struct {
 // Errors wrap [ErrTooLarge], [mls.ErrMalformed], [ErrWireFormat],
 // [ErrContentType], [ErrClosed], those of [epoch.State.VerifyContent] and
 // [epoch.State.CheckProposal], [ErrTooManyProposals], [ErrSenderProposals],
-// [ErrKnownProposal], [ErrSecondSelfRemove], [ErrLifetime] or [ErrLeafRefused].
+// [ErrKnownProposal], [ErrSecondSelfRemove], [ErrLifetime], [ErrLeafRefused], or
+// [epoch.ErrUnsupportedProposal] for a type that some member does not support.
 func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, error) {
 	a, s, err := g.openHandshake(message, mls.ContentTypeProposal)
 	if err != nil {
@@ -44,6 +46,12 @@ func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, e
 	}
 	if err := g.checkProposedLeaf(s, p, now); err != nil {
 		return nil, err
+	}
+	// RFC 9420, Section 12.2, asks this of a commit, and only of the members
+	// that stay. But a proposal that cannot be committed would stand in the way
+	// of all who must cover it.
+	if !s.Tree.Census().SupportsProposal(p.Type) {
+		return nil, fmt.Errorf("%w: %v", epoch.ErrUnsupportedProposal, p.Type)
 	}
 	h := g.header.next()
 	h.Pending = append(h.Pending, entry)

@@ -215,6 +215,7 @@ type commit struct {
 	values  []*mls.Proposal
 	noPath  bool
 	partial bool
+	doomed  bool // the new epoch is invalid as a whole; its GroupInfo is made up
 
 	template  func(*mls.LeafNode)             // the path's leaf before its signature
 	commit    func(*mls.Commit)               // before the message's signature
@@ -262,6 +263,9 @@ func (s *scene) build(c commit) *publicgroup.Bundle {
 		effects.SetPath()
 	}
 	provisional, err := effects.Context()
+	if c.doomed && err != nil {
+		provisional, err = s.group.Context(), nil
+	}
 	s.ok(err)
 	if path != nil {
 		body.Path, err = path.Seal(must(mls.Marshal(provisional)))
