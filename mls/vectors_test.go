@@ -69,6 +69,9 @@ func TestVectors(t *testing.T) {
 		"secret-tree":                    vectorsSecretTree,
 		"transcript-hashes":              vectorsTranscriptHashes,
 		"tree-math":                      vectorsTreeMath,
+		"tree-operations":                vectorsTreeOperations,
+		"tree-validation":                vectorsTreeValidation,
+		"treekem":                        vectorsTreeKEM,
 		"welcome":                        vectorsWelcome,
 	} {
 		t.Run(name, f)

@@ -1,38 +1,41 @@
-package tree_test
+package mls_test
 
 import (
 	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/tree"
 )
 
 type treekemVector struct {
 	Suite      mls.CipherSuite `json:"cipher_suite"`
-	GroupID    octets          `json:"group_id"`
+	GroupID    hexBytes        `json:"group_id"`
 	Epoch      uint64          `json:"epoch"`
-	Transcript octets          `json:"confirmed_transcript_hash"`
-	Tree       octets          `json:"ratchet_tree"`
+	Transcript hexBytes        `json:"confirmed_transcript_hash"`
+	Tree       hexBytes        `json:"ratchet_tree"`
 	Leaves     []struct {
 		Index       mls.LeafIndex `json:"index"`
-		Encryption  octets        `json:"encryption_priv"`
-		Signature   octets        `json:"signature_priv"`
+		Encryption  hexBytes      `json:"encryption_priv"`
+		Signature   hexBytes      `json:"signature_priv"`
 		PathSecrets []struct {
 			Node   mls.NodeIndex `json:"node"`
-			Secret octets        `json:"path_secret"`
+			Secret hexBytes      `json:"path_secret"`
 		} `json:"path_secrets"`
 	} `json:"leaves_private"`
 	Paths []struct {
 		Sender      mls.LeafIndex `json:"sender"`
-		Path        octets        `json:"update_path"`
-		PathSecrets []octets      `json:"path_secrets"`
-		Commit      octets        `json:"commit_secret"`
-		HashAfter   octets        `json:"tree_hash_after"`
+		Path        hexBytes      `json:"update_path"`
+		PathSecrets []hexBytes    `json:"path_secrets"`
+		Commit      hexBytes      `json:"commit_secret"`
+		HashAfter   hexBytes      `json:"tree_hash_after"`
 	} `json:"update_paths"`
 }
 
@@ -46,13 +49,12 @@ func (v *treekemVector) context(t testing.TB, treeHash []byte) []byte {
 	return b
 }
 
-func TestVectorsTreeKEM(t *testing.T) {
-	for i, v := range vectors[treekemVector](t, "treekem") {
+func vectorsTreeKEM(t *testing.T) {
+	for i, v := range loadVectors[treekemVector](t, "treekem") {
 		t.Run(fmt.Sprintf("%d-suite%d", i, v.Suite), func(t *testing.T) {
 			t.Parallel()
-			s := suite(t, v.Suite)
-			// Not Import, for the leaves of suite 7 do not list their suite.
-			c, err := tree.Build(tree.ImportConfig{Suite: s, GroupID: v.GroupID}, decode[mls.RatchetTree](t, v.Tree))
+			s := mustSuite(t, v.Suite)
+			c, err := tree.Import(tree.ImportConfig{Suite: s, GroupID: v.GroupID}, decoded[mls.RatchetTree](t, v.Tree))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +62,7 @@ func TestVectorsTreeKEM(t *testing.T) {
 			members := make(map[mls.LeafIndex]*tree.Private)
 			signers := make(map[mls.LeafIndex]*mls.SignatureKey)
 			for _, l := range v.Leaves {
-				p := tree.NewPrivate(l.Index, mls.HPKEPrivateKey{Bytes: secret.New(l.Encryption)})
+				keys := map[mls.NodeIndex]mls.HPKEPrivateKey{l.Index.Node(): {Bytes: secret.New(l.Encryption)}}
 				for _, ps := range l.PathSecrets {
 					// Each secret is of another commit, so none says anything
 					// of the nodes above its own.
@@ -68,8 +70,9 @@ func TestVectorsTreeKEM(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					p.Held()[ps.Node] = key
+					keys[ps.Node] = key
 				}
+				p := privateOf(t, l.Index, keys)
 				checkHeld(t, tr.Edit(), p)
 				members[l.Index] = p
 				if signers[l.Index], err = s.ParseSignatureKey(secret.New(l.Signature)); err != nil {
@@ -77,7 +80,7 @@ func TestVectorsTreeKEM(t *testing.T) {
 				}
 			}
 			for _, u := range v.Paths {
-				path := decode[mls.UpdatePath](t, u.Path)
+				path := decoded[mls.UpdatePath](t, u.Path)
 				if err := path.LeafNode.VerifySignature(s, v.GroupID, u.Sender); err != nil {
 					t.Fatal(err)
 				}
@@ -148,7 +151,7 @@ func everyoneOpens(t testing.TB, e *tree.Edit, members map[mls.LeafIndex]*tree.P
 // list it as unmerged, and they are the right ones.
 func checkHeld(t testing.TB, e *tree.Edit, p *tree.Private) {
 	t.Helper()
-	held := p.Held()
+	held := held(t, p)
 	want := 0
 	check := func(x mls.NodeIndex, public []byte) {
 		want++
@@ -168,7 +171,7 @@ func checkHeld(t testing.TB, e *tree.Edit, p *tree.Private) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n != nil && !contains(n.Unmerged, p.Leaf()) {
+		if n != nil && !slices.Contains(n.Unmerged, p.Leaf()) {
 			check(x, n.EncryptionKey)
 		}
 	}
@@ -177,11 +180,41 @@ func checkHeld(t testing.TB, e *tree.Edit, p *tree.Private) {
 	}
 }
 
-func contains(list []mls.LeafIndex, l mls.LeafIndex) bool {
-	for _, v := range list {
-		if v == l {
-			return true
+// privateOf and held go through the encoding of [tree.Private], which is its only
+// way in and out.
+func privateOf(t testing.TB, leaf mls.LeafIndex, keys map[mls.NodeIndex]mls.HPKEPrivateKey) *tree.Private {
+	t.Helper()
+	var w tlscodec.Writer
+	w.Uint32(uint32(leaf))
+	w.Vector(func(w *tlscodec.Writer) {
+		for _, x := range slices.Sorted(maps.Keys(keys)) {
+			w.Uint32(uint32(x))
+			w.Opaque(keys[x].Reveal())
 		}
+	})
+	b, err := w.Bytes()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return false
+	p := decoded[tree.Private](t, b)
+	return &p
+}
+
+func held(t testing.TB, p *tree.Private) map[mls.NodeIndex]mls.HPKEPrivateKey {
+	t.Helper()
+	b, err := mls.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[mls.NodeIndex]mls.HPKEPrivateKey{}
+	r := tlscodec.NewReader(b, tlscodec.Limits{})
+	r.Uint32()
+	r.Vector(func(r *tlscodec.Reader) {
+		x := mls.NodeIndex(r.Uint32())
+		keys[x] = mls.HPKEPrivateKey{Bytes: secret.Clone(r.Opaque())}
+	})
+	if err := r.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	return keys
 }

@@ -1,4 +1,4 @@
-package tree_test
+package mls_test
 
 import (
 	"bytes"
@@ -10,17 +10,17 @@ import (
 	"github.com/pseudods/pseudods/mls/tree"
 )
 
-func TestVectorsTreeValidation(t *testing.T) {
+func vectorsTreeValidation(t *testing.T) {
 	type vector struct {
 		Suite       mls.CipherSuite   `json:"cipher_suite"`
-		Tree        octets            `json:"tree"`
-		GroupID     octets            `json:"group_id"`
-		Hashes      []octets          `json:"tree_hashes"`
+		Tree        hexBytes          `json:"tree"`
+		GroupID     hexBytes          `json:"group_id"`
+		Hashes      []hexBytes        `json:"tree_hashes"`
 		Resolutions [][]mls.NodeIndex `json:"resolutions"`
 	}
-	for i, v := range vectors[vector](t, "tree-validation") {
-		s := suite(t, v.Suite)
-		nodes := decode[mls.RatchetTree](t, v.Tree)
+	for i, v := range loadVectors[vector](t, "tree-validation") {
+		s := mustSuite(t, v.Suite)
+		nodes := decoded[mls.RatchetTree](t, v.Tree)
 		c, err := tree.Import(tree.ImportConfig{Suite: s, GroupID: v.GroupID}, nodes)
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -62,20 +62,20 @@ func TestVectorsTreeValidation(t *testing.T) {
 	}
 }
 
-func TestVectorsTreeOperations(t *testing.T) {
+func vectorsTreeOperations(t *testing.T) {
 	type vector struct {
 		Suite      mls.CipherSuite `json:"cipher_suite"`
-		Before     octets          `json:"tree_before"`
-		Proposal   octets          `json:"proposal"`
+		Before     hexBytes        `json:"tree_before"`
+		Proposal   hexBytes        `json:"proposal"`
 		Sender     mls.LeafIndex   `json:"proposal_sender"`
-		HashBefore octets          `json:"tree_hash_before"`
-		After      octets          `json:"tree_after"`
-		HashAfter  octets          `json:"tree_hash_after"`
+		HashBefore hexBytes        `json:"tree_hash_before"`
+		After      hexBytes        `json:"tree_after"`
+		HashAfter  hexBytes        `json:"tree_hash_after"`
 	}
-	for i, v := range vectors[vector](t, "tree-operations") {
-		s := suite(t, v.Suite)
+	for i, v := range loadVectors[vector](t, "tree-operations") {
+		s := mustSuite(t, v.Suite)
 		// The leaves of this file have signatures of no group.
-		c, err := tree.Build(tree.ImportConfig{Suite: s}, decode[mls.RatchetTree](t, v.Before))
+		c, err := tree.Build(tree.ImportConfig{Suite: s}, decoded[mls.RatchetTree](t, v.Before))
 		if err != nil {
 			t.Fatalf("%d: %v", i, err)
 		}
@@ -118,4 +118,31 @@ func TestVectorsTreeOperations(t *testing.T) {
 			t.Errorf("%d: tree after", i)
 		}
 	}
+}
+
+func decoded[T any, P interface {
+	*T
+	mls.Unmarshaler
+}](t testing.TB, b []byte) T {
+	t.Helper()
+	var v T
+	if err := mls.Unmarshal(b, P(&v)); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// filled returns the tree of changes in a store of its own.
+func filled(t testing.TB, s *mls.Suite, c *tree.Changes) (*tree.Tree, *tree.Memory) {
+	t.Helper()
+	m := tree.NewMemory()
+	return applied(t, s, m, c), m
+}
+
+func applied(t testing.TB, s *mls.Suite, m *tree.Memory, c *tree.Changes) *tree.Tree {
+	t.Helper()
+	if err := m.Apply(c); err != nil {
+		t.Fatal(err)
+	}
+	return tree.New(s, m, c.Version, c.Header)
 }

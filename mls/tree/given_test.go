@@ -1,45 +1,11 @@
 package tree_test
 
 import (
-	"compress/gzip"
-	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/tree"
 )
-
-// octets are hexadecimal in the vectors.
-type octets []byte
-
-func (o *octets) UnmarshalText(b []byte) (err error) {
-	*o, err = hex.DecodeString(string(b))
-	return err
-}
-
-// vectors reads one of the working group's files.
-func vectors[T any](t testing.TB, name string) []T {
-	t.Helper()
-	f, err := os.Open("../testdata/" + name + ".json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []T
-	if err := json.NewDecoder(z).Decode(&out); err != nil {
-		t.Fatal(err)
-	}
-	if len(out) == 0 {
-		t.Fatal("no vectors")
-	}
-	return out
-}
 
 func suite(t testing.TB, id mls.CipherSuite) *mls.Suite {
 	t.Helper()
