@@ -50,3 +50,6 @@ const (
 
 // IsQueue reports whether o is for a queue service.
 func (o Operation) IsQueue() bool { return o >= firstQueueOperation && o < firstUnknownOperation }
+
+// IsGroup reports whether o is for a delivery service.
+func (o Operation) IsGroup() bool { return o >= OpRequestGroupID && o <= OpCommitOutcome }

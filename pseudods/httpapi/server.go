@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// Service answers encoded requests: a delivery service, a queue service, or a
+// [Client] of one elsewhere. Handle always returns a response; a failure of the
+// service itself is one with [wire.CodeInternal].
+type Service interface {
+	Handle(ctx context.Context, request []byte) (response []byte)
+}
+
+// Config configures a [Handler].
+type Config struct {
+	// DS and QS answer the operations of their role. A nil one is not served here.
+	DS, QS Service
+	// MaxRequest is the longest request in octets. 0 means 4 MiB.
+	MaxRequest int64
+	// Provider is the provider document, nil for none.
+	Provider *Provider
+	// Observe, if set, is told of each answered request: its path, the error code,
+	// 0 for none, and how long it took. It gets nothing else on purpose.
+	Observe func(path string, code wire.Code, took time.Duration)
+}
+
+// Handler serves requests over HTTP.
+type Handler struct {
+	cfg Config
+	mux *http.ServeMux
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// NewHandler returns a handler, or an error if the provider document has no
+// encoding.
+func NewHandler(cfg Config) (*Handler, error) {
+	if cfg.MaxRequest == 0 {
+		cfg.MaxRequest = 4 << 20
+	}
+	h := &Handler{cfg: cfg, mux: http.NewServeMux()}
+	for _, path := range []string{PathGroupOperation, PathWelcomeInfo, PathExternalCommitInfo, PathVerificationKey, PathConnectionRequest,
+		PathDeliverMessage, PathConnectionKeyPackages, PathGroupKeyPackages, PathQueueOperation, PathQueueRead} {
+		h.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(path, w, r) })
+	}
+	if cfg.Provider != nil {
+		doc, err := cfg.Provider.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		h.mux.HandleFunc("GET "+PathProvider, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "public, max-age=3600")
+			w.Write(doc)
+		})
+	}
+	return h, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+func (h *Handler) serve(path string, w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	response, refused := h.answer(path, r)
+	if response == nil {
+		b, err := mls.Marshal(&wire.Response{Err: refused})
+		if err != nil {
+			panic("httpapi: refusal has no encoding")
+		}
+		response = b
+	} else {
+		refused = refusalIn(response)
+	}
+	header, status, code := w.Header(), http.StatusOK, wire.Code(0)
+	if refused != nil {
+		code, status = refused.Code, StatusOf(refused.Code)
+		for _, c := range refused.Challenges {
+			header.Add("WWW-Authenticate", c)
+		}
+		if code == wire.CodeRateLimited {
+			header.Set("Retry-After", strconv.FormatUint(uint64(refused.RetryAfter), 10))
+		}
+	}
+	header.Set("Content-Type", MediaType)
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(response)
+	if h.cfg.Observe != nil {
+		h.cfg.Observe(path, code, time.Since(start))
+	}
+}
+
+// answer returns a service's response, or nil and why none was asked.
+func (h *Handler) answer(path string, r *http.Request) ([]byte, *wire.Error) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != MediaType {
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, h.cfg.MaxRequest))
+	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+		return nil, &wire.Error{Code: wire.CodeTooLarge}
+	} else if err != nil {
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	}
+	// The service decodes the request once more. Nothing that is decided here may
+	// be relied on there.
+	request, err := wire.ParseRequest(body, len(body))
+	switch {
+	case errors.Is(err, wire.ErrVersion):
+		return nil, &wire.Error{Code: wire.CodeUnsupportedVersion}
+	case err != nil || PathOf(request.Operation) != path:
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	}
+	service := h.cfg.DS
+	if request.Operation.IsQueue() {
+		service = h.cfg.QS
+	}
+	if service == nil {
+		return nil, &wire.Error{Code: wire.CodeNotAllowed}
+	}
+	return service.Handle(r.Context(), body), nil
+}
+
+// refusalIn returns the error inside a response, nil if it is an answer. A
+// response that does not decode is an internal error of whoever made it.
+func refusalIn(response []byte) *wire.Error {
+	var r wire.Response
+	if mls.Unmarshal(response, &r) != nil {
+		return &wire.Error{Code: wire.CodeInternal}
+	}
+	return r.Err
+}
