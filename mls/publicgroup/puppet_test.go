@@ -215,7 +215,8 @@ type commit struct {
 	values  []*mls.Proposal
 	noPath  bool
 	partial bool
-	doomed  bool // the new epoch is invalid as a whole; its GroupInfo is made up
+	tree    *bool // whether the GroupInfo has the tree inside; nil: as before
+	doomed  bool  // the new epoch is invalid as a whole; its GroupInfo is made up
 
 	template  func(*mls.LeafNode)             // the path's leaf before its signature
 	commit    func(*mls.Commit)               // before the message's signature
@@ -285,7 +286,8 @@ func (s *scene) build(c commit) *publicgroup.Bundle {
 	s.ok(err)
 	gi := &mls.GroupInfo{GroupContext: *ctx, ConfirmationTag: a.ConfirmationTag, Signer: effects.Committer}
 	gi.Extensions = must(gi.Extensions.With(mls.ExtensionTypeExternalPub, &mls.ExternalPub{Key: s.pub}))
-	if h.Info != nil && h.Info.TreeAt > 0 {
+	was := h.Info != nil && h.Info.TreeAt > 0
+	if (c.tree == nil && was) || (c.tree != nil && *c.tree) {
 		nodes := must(effects.Edit.Export())
 		gi.Extensions = must(gi.Extensions.With(mls.ExtensionTypeRatchetTree, &nodes))
 	}
@@ -297,7 +299,7 @@ func (s *scene) build(c commit) *publicgroup.Bundle {
 		c.signed(gi)
 	}
 	if c.partial {
-		b.PartialGroupInfo = must(mls.Marshal(must(gi.Partial(h.Info != nil && h.Info.TreeAt > 0))))
+		b.PartialGroupInfo = must(mls.Marshal(must(gi.Partial(was))))
 	} else {
 		b.GroupInfo = groupInfoMessage(gi)
 	}

@@ -2,7 +2,6 @@ package publicgroup
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/pseudods/pseudods/mls"
@@ -144,10 +143,11 @@ func importTree(cfg *Config, s *mls.Suite, ctx *mls.GroupContext, nodes mls.Ratc
 }
 
 // Create writes what [Register] or [Import] returned into an empty store and
-// opens the group. It fails with [ErrStale] if the store holds one.
+// opens the group. It fails with [ErrStale] if the store holds one, or if c is of
+// another origin.
 func Create(store Store, cfg Config, c *Changes) (*Group, error) {
 	if c.Base != 0 {
-		return nil, errors.New("publicgroup: changes do not create a group")
+		return nil, ErrStale
 	}
 	if err := store.Apply(c); err != nil {
 		return nil, err

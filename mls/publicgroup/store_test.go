@@ -16,7 +16,9 @@ type countingStore struct {
 	// discard counts changes and does not make them, so that the same ones can
 	// be made again.
 	discard bool
-	fail    error // returned by every read
+	// fail is returned by the read after the next failAfter ones.
+	fail      error
+	failAfter int
 }
 
 func (s *countingStore) reset() {
@@ -28,6 +30,17 @@ func (s *countingStore) read(v mls.Marshaler) {
 	s.readBytes += len(must(mls.Marshal(v)))
 }
 
+// fault counts down to the error that was asked for.
+func (s *countingStore) fault() error {
+	if s.fail == nil {
+		return nil
+	}
+	if s.failAfter--; s.failAfter >= 0 {
+		return nil
+	}
+	return s.fail
+}
+
 func (s *countingStore) write(v mls.Marshaler) {
 	s.writes++
 	s.writtenBytes += len(must(mls.Marshal(v)))
@@ -35,8 +48,8 @@ func (s *countingStore) write(v mls.Marshaler) {
 
 func (s *countingStore) Header() (*publicgroup.Header, error) {
 	h, err := s.Store.Header()
-	if s.fail != nil {
-		return nil, s.fail
+	if err := s.fault(); err != nil {
+		return nil, err
 	}
 	if h != nil {
 		s.read(h)
@@ -46,8 +59,8 @@ func (s *countingStore) Header() (*publicgroup.Header, error) {
 
 func (s *countingStore) Node(x mls.NodeIndex, v tree.Version) (*tree.Record, error) {
 	r, err := s.Store.Node(x, v)
-	if s.fail != nil {
-		return nil, s.fail
+	if err := s.fault(); err != nil {
+		return nil, err
 	}
 	if r != nil {
 		s.read(r)
@@ -59,16 +72,16 @@ func (s *countingStore) Node(x mls.NodeIndex, v tree.Version) (*tree.Record, err
 
 func (s *countingStore) HasKey(k tree.KeyHash) (bool, error) {
 	s.keyOps++
-	if s.fail != nil {
-		return false, s.fail
+	if err := s.fault(); err != nil {
+		return false, err
 	}
 	return s.Store.HasKey(k)
 }
 
 func (s *countingStore) Proposal(ref mls.ProposalRef) (*publicgroup.Pending, error) {
 	p, err := s.Store.Proposal(ref)
-	if s.fail != nil {
-		return nil, s.fail
+	if err := s.fault(); err != nil {
+		return nil, err
 	}
 	if p != nil {
 		s.read(p)
@@ -78,8 +91,8 @@ func (s *countingStore) Proposal(ref mls.ProposalRef) (*publicgroup.Pending, err
 
 func (s *countingStore) Retained(epoch uint64) (*publicgroup.Retained, error) {
 	r, err := s.Store.Retained(epoch)
-	if s.fail != nil {
-		return nil, s.fail
+	if err := s.fault(); err != nil {
+		return nil, err
 	}
 	if r != nil {
 		s.read(r)
