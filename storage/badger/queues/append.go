@@ -1,0 +1,142 @@
+package queues
+
+import (
+	"context"
+	"errors"
+
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/badger"
+)
+
+// What one request to the committer holds at most, and how many old entries an
+// append removes: together they stay far below the committer's limits.
+const (
+	maxAppends     = 512
+	maxAppendBytes = 512 << 10
+	maxRemoved     = 8
+)
+
+// Append implements [qs.Queues].
+func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) ([]qs.Appended, error) {
+	out := make([]qs.Appended, len(entries))
+	for done := 0; done < len(entries); {
+		n, size := 0, 0
+		for n < maxAppends && done+n < len(entries) {
+			size += len(entries[done+n].Ciphertext) + len(entries[done+n].KEMOutput)
+			if n > 0 && size > maxAppendBytes {
+				break
+			}
+			n++
+		}
+		part, results := entries[done:done+n], out[done:done+n]
+		err := s.db.Submit(ctx, func(tx *badger.Tx) (err error) {
+			for i := range part {
+				results[i], err = add(tx, today, &part[i])
+				if errors.Is(err, ErrCorrupt) {
+					// A damaged queue must not hold up the others.
+					results[i], err = qs.Appended{Outcome: wire.Full}, nil
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		done += n
+	}
+	return out, nil
+}
+
+// add appends one entry, or says why not.
+func add(tx *badger.Tx, today qs.Day, a *qs.Append) (qs.Appended, error) {
+	if len(a.Ciphertext) > qs.MaxCiphertext {
+		panic("queues: entry over the limit")
+	}
+	refused := func(o wire.Outcome) (qs.Appended, error) { return qs.Appended{Outcome: o}, nil }
+	var h head
+	headKey := key(kindHead, a.Queue[:])
+	if ok, err := load(tx.Get, headKey, &h); err != nil || !ok {
+		return qs.Appended{Outcome: wire.UnknownAddress}, err
+	}
+	if a.Parent != (qs.Mark{}) {
+		var parent mark
+		if _, err := load(tx.Get, key(kindMark, a.Queue[:], a.Parent[:]...), &parent); err != nil {
+			return qs.Appended{}, err
+		}
+		if parent.revoked {
+			return refused(wire.Revoked)
+		}
+	}
+	m := mark{claim: a.Claim}
+	markKey := key(kindMark, a.Queue[:], a.Mark[:]...)
+	known, err := load(tx.Get, markKey, &m)
+	switch {
+	case err != nil:
+		return qs.Appended{}, err
+	case m.revoked:
+		return refused(wire.Revoked)
+	case m.claim != a.Claim:
+		return refused(wire.UnknownAddress)
+	case known && a.Number <= m.number:
+		return refused(wire.Delivered)
+	case !known && h.marks >= qs.MaxMarks:
+		return refused(wire.Full)
+	}
+	fits, err := makeRoom(tx, today, a, &h)
+	if err != nil {
+		return qs.Appended{}, err
+	}
+	if !fits {
+		tx.Put(headKey, marshal(&h)) // expired entries may have gone
+		return refused(wire.Full)
+	}
+	if !known {
+		h.marks++
+	}
+	m.number, m.used = a.Number, today
+	h.last++
+	h.total += size(a)
+	if h.segmentStart == 0 || h.segment != a.Segment {
+		h.segment, h.segmentStart = a.Segment, h.last
+		if h.oldest == 0 {
+			h.oldest = h.last
+		}
+		tx.Put(seqKey(kindSegment, a.Queue[:], h.last), marshal(&segment{a.Segment, a.KEMOutput}))
+	}
+	tx.Put(seqKey(kindEntry, a.Queue[:], h.last),
+		marshal(&entry{day: today, total: h.total, segment: h.segmentStart, counter: a.Counter, ciphertext: a.Ciphertext}))
+	tx.Put(markKey, marshal(&m))
+	tx.Put(headKey, marshal(&h))
+	return qs.Appended{Outcome: wire.Delivered, Fresh: true, Push: h.push}, nil
+}
+
+func size(a *qs.Append) uint64 { return uint64(len(a.Ciphertext)) + qs.EntryOverhead }
+
+// makeRoom removes entries that have expired, and by the queue's drop rule
+// the oldest ones, until the new entry fits. Of many that are too old or too
+// much it removes a few at a time, and others follow with later appends.
+func makeRoom(tx *badger.Tx, today qs.Day, a *qs.Append, h *head) (fits bool, err error) {
+	for removed := 0; ; removed++ {
+		fits = h.last-h.floor < uint64(h.maxEntries) && h.total-h.freed+size(a) <= h.maxBytes
+		if h.floor == h.last || removed == maxRemoved {
+			return fits, nil
+		}
+		var oldest entry
+		oldestKey := seqKey(kindEntry, a.Queue[:], h.floor+1)
+		if ok, err := load(tx.Get, oldestKey, &oldest); err != nil {
+			return false, err
+		} else if !ok {
+			return false, ErrCorrupt
+		}
+		if !h.expired(oldest.day, today) && (fits || h.overflow != wire.OverflowDropOldest) {
+			return fits, nil
+		}
+		tx.Delete(oldestKey)
+		h.floor++
+		h.freed = oldest.total
+	}
+}

@@ -1,0 +1,101 @@
+package queues
+
+import (
+	"context"
+
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/badger"
+)
+
+// load reads a record into v and reports whether there is one.
+func load(read getter, key []byte, v record) (bool, error) {
+	b, err := get(read, key)
+	if err != nil || b == nil {
+		return false, err
+	}
+	return true, unmarshal(b, v)
+}
+
+// mustLoad is load that fails with [qs.ErrNotFound].
+func mustLoad(read getter, key []byte, v record) error {
+	ok, err := load(read, key, v)
+	if err == nil && !ok {
+		err = qs.ErrNotFound
+	}
+	return err
+}
+
+// CreateQueue implements [qs.Queues].
+func (s *Store) CreateQueue(ctx context.Context, id wire.QueueID, today qs.Day, q qs.Queue) (qs.Queue, error) {
+	var stored queueRecord
+	err := s.afterPurge(ctx, kindQueuePurge, id[:], func(tx *badger.Tx) error {
+		stored = queueRecord{}
+		if ok, err := load(tx.Get, key(kindQueue, id[:]), &stored); err != nil || ok {
+			return err
+		}
+		stored = queueRecord{q}
+		h := head{used: today}
+		h.configure(&q.Settings)
+		tx.Put(key(kindQueue, id[:]), marshal(&stored))
+		tx.Put(key(kindHead, id[:]), marshal(&h))
+		return nil
+	})
+	return stored.Queue, err
+}
+
+// Queue implements [qs.Queues].
+func (s *Store) Queue(_ context.Context, id wire.QueueID) (qs.Queue, error) {
+	var q queueRecord
+	err := mustLoad(s.db.Get, key(kindQueue, id[:]), &q)
+	return q.Queue, err
+}
+
+// ConfigureQueue implements [qs.Queues].
+func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wire.QueueSettings) (wire.QueueSettings, error) {
+	var q queueRecord
+	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+		var h head
+		if err := mustLoad(tx.Get, key(kindQueue, id[:]), &q); err != nil {
+			return err
+		}
+		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
+			return err
+		}
+		if settings.Version <= q.Settings.Version {
+			return nil
+		}
+		q.Settings = settings
+		h.configure(&settings)
+		tx.Put(key(kindQueue, id[:]), marshal(&q))
+		tx.Put(key(kindHead, id[:]), marshal(&h))
+		return nil
+	})
+	return q.Settings, err
+}
+
+// Revoke implements [qs.Queues].
+func (s *Store) Revoke(ctx context.Context, id wire.QueueID, today qs.Day, m qs.Mark) error {
+	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+		var h head
+		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
+			return err
+		}
+		var stored mark
+		markKey := key(kindMark, id[:], m[:]...)
+		known, err := load(tx.Get, markKey, &stored)
+		if err != nil {
+			return err
+		}
+		if !known {
+			if h.marks >= qs.MaxMarks {
+				return qs.ErrLimit
+			}
+			h.marks++
+			tx.Put(key(kindHead, id[:]), marshal(&h))
+		}
+		stored.revoked, stored.used = true, today
+		tx.Put(markKey, marshal(&stored))
+		return nil
+	})
+}

@@ -1,0 +1,207 @@
+package queues
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/badger"
+)
+
+// ReadQueue implements [qs.Queues]. It waits for the committer only on the first
+// read of a day.
+func (s *Store) ReadQueue(ctx context.Context, id wire.QueueID, today qs.Day, after uint64, limit int) (*wire.QueuePage, error) {
+	for range 8 {
+		page, err := s.read(ctx, id, today, after, limit)
+		if !errors.Is(err, errOvertaken) {
+			return page, err
+		}
+	}
+	return nil, ErrCorrupt
+}
+
+// errOvertaken: what was being read was acknowledged meanwhile.
+var errOvertaken = errors.New("queues: overtaken by an acknowledgement")
+
+func (s *Store) read(ctx context.Context, id wire.QueueID, today qs.Day, after uint64, limit int) (*wire.QueuePage, error) {
+	var h head
+	if err := mustLoad(s.db.Get, key(kindHead, id[:]), &h); err != nil {
+		return nil, err
+	}
+	if h.used < today {
+		if err := s.touch(ctx, id, today); err != nil {
+			return nil, err
+		}
+	}
+	limit = min(max(limit, 1), qs.MaxPage)
+	after = max(after, h.floor)
+	page := new(wire.QueuePage)
+	for more := after < h.last; ; {
+		if !more {
+			page.Empty = true
+			return page, nil
+		}
+		records, next, err := s.db.Scan(key(kindEntry, id[:]), seqKey(kindEntry, id[:], after+1), limit-len(page.Entries))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			seq, err := seqOf(r.Key)
+			if err != nil {
+				return nil, err
+			}
+			var e entry
+			if err := unmarshal(r.Value, &e); err != nil {
+				return nil, err
+			}
+			if after = seq; h.expired(e.day, today) {
+				continue
+			}
+			if err := s.addSegment(page, id, e.segment); err != nil {
+				return nil, err
+			}
+			page.Entries = append(page.Entries, wire.QueueEntry{Seq: seq, Segment: e.segment, Counter: e.counter, Ciphertext: e.ciphertext})
+		}
+		if more = next != nil; len(page.Entries) == limit {
+			page.Empty = !more
+			return page, nil
+		}
+	}
+}
+
+func seqOf(key []byte) (uint64, error) {
+	if len(key) != 1+len(wire.QueueID{})+8 {
+		return 0, fmt.Errorf("%w: key", ErrCorrupt)
+	}
+	return binary.BigEndian.Uint64(key[1+len(wire.QueueID{}):]), nil
+}
+
+// addSegment adds the segment that starts at an entry, unless the page has it.
+func (s *Store) addSegment(page *wire.QueuePage, id wire.QueueID, start uint64) error {
+	if n := len(page.Segments); n > 0 && page.Segments[n-1].Start == start {
+		return nil
+	}
+	var g segment
+	ok, err := load(s.db.Get, seqKey(kindSegment, id[:], start), &g)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errOvertaken
+	}
+	page.Segments = append(page.Segments, wire.Segment{Start: start, ID: g.id, KEMOutput: g.kemOutput})
+	return nil
+}
+
+func (s *Store) touch(ctx context.Context, id wire.QueueID, today qs.Day) error {
+	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+		var h head
+		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
+			return err
+		}
+		if h.used < today {
+			h.used = today
+			tx.Put(key(kindHead, id[:]), marshal(&h))
+		}
+		return nil
+	})
+}
+
+// AckQueue implements [qs.Queues]. Many entries go in several steps, each of
+// which leaves the queue as an acknowledgement of fewer would.
+func (s *Store) AckQueue(ctx context.Context, id wire.QueueID, today qs.Day, upto uint64) error {
+	return s.trim(ctx, id, today, func(_ *badger.Tx, h *head) (uint64, error) {
+		h.used = max(h.used, today)
+		return upto, nil
+	})
+}
+
+// trim removes entries from the floor up to what target says, a part at a time.
+func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target func(*badger.Tx, *head) (uint64, error)) error {
+	for more := true; more; {
+		segments, err := s.segmentStarts(id)
+		if err != nil {
+			return err
+		}
+		err = s.db.Submit(ctx, func(tx *badger.Tx) error {
+			var h head
+			headKey := key(kindHead, id[:])
+			if err := mustLoad(tx.Get, headKey, &h); err != nil {
+				return err
+			}
+			before := h
+			upto, err := target(tx, &h)
+			if err != nil {
+				return err
+			}
+			upto = min(upto, h.last)
+			if more = upto > h.floor+maxRequestWrites; more {
+				upto = h.floor + maxRequestWrites
+			}
+			if err := drop(tx, id, &h, upto, segments); err != nil {
+				return err
+			}
+			if h != before {
+				tx.Put(headKey, marshal(&h))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop removes the entries up to a number and the segments before that entry's.
+func drop(tx *badger.Tx, id wire.QueueID, h *head, upto uint64, segments []uint64) error {
+	if upto <= h.floor {
+		return nil
+	}
+	var e entry
+	if ok, err := load(tx.Get, seqKey(kindEntry, id[:], upto), &e); err != nil {
+		return err
+	} else if !ok {
+		return ErrCorrupt
+	}
+	for seq := h.floor + 1; seq <= upto; seq++ {
+		tx.Delete(seqKey(kindEntry, id[:], seq))
+	}
+	h.floor, h.freed = upto, e.total
+	for _, start := range segments {
+		if start >= e.segment {
+			h.oldest = max(h.oldest, e.segment)
+			break
+		}
+		tx.Delete(seqKey(kindSegment, id[:], start))
+		h.oldest = max(h.oldest, start+1)
+	}
+	return nil
+}
+
+// segmentStarts returns the first segments of a queue, or nothing if there is
+// only the last one. The starts stay what they are, so they may be read before
+// the request that removes them; segments it does not return are removed by a
+// later one.
+func (s *Store) segmentStarts(id wire.QueueID) ([]uint64, error) {
+	var h head
+	if ok, err := load(s.db.Get, key(kindHead, id[:]), &h); err != nil || !ok || h.oldest == h.segmentStart {
+		return nil, err
+	}
+	records, _, err := s.db.Scan(key(kindSegment, id[:]), seqKey(kindSegment, id[:], h.oldest), maxRequestWrites)
+	if err != nil {
+		return nil, err
+	}
+	var starts []uint64
+	for _, r := range records {
+		start, err := seqOf(r.Key)
+		if err != nil {
+			return nil, err
+		}
+		starts = append(starts, start)
+	}
+	return starts, nil
+}

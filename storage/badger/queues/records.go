@@ -1,0 +1,244 @@
+package queues
+
+import (
+	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// record is what each record of this package can do.
+type record interface {
+	write(*tlscodec.Writer)
+	read(*tlscodec.Reader)
+}
+
+func marshal(v record) []byte {
+	w := tlscodec.NewWriter(make([]byte, 0, 128))
+	v.write(w)
+	b, err := w.Bytes()
+	if err != nil {
+		panic("queues: record has no encoding") // all parts were decoded or bounded before
+	}
+	return b
+}
+
+func unmarshal(b []byte, v record) error {
+	r := tlscodec.NewReader(b, tlscodec.Limits{})
+	v.read(r)
+	if r.Finish() != nil {
+		return ErrCorrupt
+	}
+	return nil
+}
+
+// queueRecord is what seldom changes of a queue.
+type queueRecord struct{ qs.Queue }
+
+func (q *queueRecord) write(w *tlscodec.Writer) {
+	w.Raw(q.OwnerKey[:])
+	q.SegmentKey.MarshalTLS(w)
+	q.Settings.MarshalTLS(w)
+}
+
+func (q *queueRecord) read(r *tlscodec.Reader) {
+	copy(q.OwnerKey[:], r.Fixed(len(q.OwnerKey)))
+	q.SegmentKey.UnmarshalTLS(r)
+	q.Settings.UnmarshalTLS(r)
+}
+
+// head is what an append needs of a queue and changes.
+type head struct {
+	used        qs.Day
+	last, floor uint64 // the last entry's number, and that of the last removed
+	total       uint64 // octets of all entries up to last
+	freed       uint64 // octets of all entries up to floor
+	marks       uint32
+
+	// Of the settings.
+	maxEntries uint32
+	maxBytes   uint64
+	ttl        uint16
+	overflow   wire.Overflow
+	push       bool
+
+	segment      wire.SegmentID // of the last entry
+	segmentStart uint64         // zero if there was none
+	oldest       uint64         // start of the oldest segment that is kept
+}
+
+func (h *head) write(w *tlscodec.Writer) {
+	w.Uint32(uint32(h.used))
+	w.Uint64(h.last)
+	w.Uint64(h.floor)
+	w.Uint64(h.total)
+	w.Uint64(h.freed)
+	w.Uint32(h.marks)
+	w.Uint32(h.maxEntries)
+	w.Uint64(h.maxBytes)
+	w.Uint16(h.ttl)
+	w.Uint8(uint8(h.overflow))
+	w.Bool(h.push)
+	w.Raw(h.segment[:])
+	w.Uint64(h.segmentStart)
+	w.Uint64(h.oldest)
+}
+
+func (h *head) read(r *tlscodec.Reader) {
+	h.used = qs.Day(r.Uint32())
+	h.last, h.floor, h.total, h.freed = r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()
+	h.marks, h.maxEntries, h.maxBytes, h.ttl = r.Uint32(), r.Uint32(), r.Uint64(), r.Uint16()
+	h.overflow, h.push = wire.Overflow(r.Uint8()), r.Bool()
+	copy(h.segment[:], r.Fixed(len(h.segment)))
+	h.segmentStart, h.oldest = r.Uint64(), r.Uint64()
+	if h.floor > h.last || h.freed > h.total {
+		r.Fail(tlscodec.ErrValue)
+	}
+}
+
+// configure takes over what appends need of the settings.
+func (h *head) configure(s *wire.QueueSettings) {
+	h.maxEntries, h.maxBytes, h.ttl, h.overflow, h.push = s.MaxEntries, s.MaxBytes, s.TTLDays, s.Overflow, len(s.Push) > 0
+}
+
+// expired reports whether an entry of a day is too old.
+func (h *head) expired(day, today qs.Day) bool { return uint64(day)+uint64(h.ttl) < uint64(today) }
+
+// entry is one entry of a queue.
+type entry struct {
+	day        qs.Day
+	total      uint64 // octets of all entries up to this one
+	segment    uint64 // start of its segment
+	counter    uint32
+	ciphertext []byte
+}
+
+func (e *entry) write(w *tlscodec.Writer) {
+	w.Uint32(uint32(e.day))
+	w.Uint64(e.total)
+	w.Uint64(e.segment)
+	w.Uint32(e.counter)
+	w.Raw(e.ciphertext)
+}
+
+func (e *entry) read(r *tlscodec.Reader) {
+	e.day, e.total, e.segment, e.counter, e.ciphertext = qs.Day(r.Uint32()), r.Uint64(), r.Uint64(), r.Uint32(), r.Rest()
+}
+
+// segment is a segment by its first entry.
+type segment struct {
+	id        wire.SegmentID
+	kemOutput []byte
+}
+
+func (s *segment) write(w *tlscodec.Writer) {
+	w.Raw(s.id[:])
+	w.Raw(s.kemOutput)
+}
+
+func (s *segment) read(r *tlscodec.Reader) {
+	copy(s.id[:], r.Fixed(len(s.id)))
+	s.kemOutput = r.Rest()
+}
+
+// mark is an address that was used or revoked.
+type mark struct {
+	used    qs.Day
+	revoked bool
+	number  uint64 // of the last entry
+	claim   qs.Mark
+}
+
+func (m *mark) write(w *tlscodec.Writer) {
+	w.Uint32(uint32(m.used))
+	w.Bool(m.revoked)
+	w.Uint64(m.number)
+	w.Bool(m.claim != qs.Mark{})
+	if m.claim != (qs.Mark{}) {
+		w.Raw(m.claim[:])
+	}
+}
+
+func (m *mark) read(r *tlscodec.Reader) {
+	m.used, m.revoked, m.number = qs.Day(r.Uint32()), r.Bool(), r.Uint64()
+	if r.Bool() {
+		copy(m.claim[:], r.Fixed(len(m.claim)))
+		if r.Err() == nil && m.claim == (qs.Mark{}) {
+			r.Fail(tlscodec.ErrValue)
+		}
+	}
+}
+
+// references says which recipients still need a payload.
+type references struct {
+	chunks uint8
+	bits   []byte
+}
+
+func (f *references) write(w *tlscodec.Writer) {
+	w.Uint8(f.chunks)
+	w.Raw(f.bits)
+}
+
+func (f *references) read(r *tlscodec.Reader) { f.chunks, f.bits = r.Uint8(), r.Rest() }
+
+// batch is a batch of KeyPackages: received are those that were published, next
+// to end the numbers of those not handed out; that of last resort, if any, has
+// the number lastResort.
+type batch struct {
+	id         uint64
+	received   uint32
+	next, end  uint32
+	lastResort bool
+}
+
+func (b *batch) write(w *tlscodec.Writer) {
+	w.Uint64(b.id)
+	w.Uint32(b.received)
+	w.Uint32(b.next)
+	w.Uint32(b.end)
+	w.Bool(b.lastResort)
+}
+
+func (b *batch) read(r *tlscodec.Reader) {
+	b.id, b.received, b.next, b.end, b.lastResort = r.Uint64(), r.Uint32(), r.Uint32(), r.Uint32(), r.Bool()
+	if b.next > b.end || b.end > b.received || b.received > qs.MaxBatch {
+		r.Fail(tlscodec.ErrValue)
+	}
+}
+
+// pool is a pool of KeyPackages.
+type pool struct {
+	key            [32]byte
+	kind           wire.PoolKind
+	contacts       uint32
+	active, staged batch
+}
+
+func (p *pool) write(w *tlscodec.Writer) {
+	w.Raw(p.key[:])
+	w.Uint8(uint8(p.kind))
+	w.Uint32(p.contacts)
+	p.active.write(w)
+	p.staged.write(w)
+}
+
+func (p *pool) read(r *tlscodec.Reader) {
+	copy(p.key[:], r.Fixed(len(p.key)))
+	p.kind, p.contacts = wire.PoolKind(r.Uint8()), r.Uint32()
+	p.active.read(r)
+	p.staged.read(r)
+}
+
+// keyPackage is a KeyPackage with the last day it is handed out, or was
+// claimed.
+type keyPackage struct {
+	day     qs.Day
+	encoded []byte
+}
+
+func (k *keyPackage) write(w *tlscodec.Writer) {
+	w.Uint32(uint32(k.day))
+	w.Raw(k.encoded)
+}
+
+func (k *keyPackage) read(r *tlscodec.Reader) { k.day, k.encoded = qs.Day(r.Uint32()), r.Rest() }
