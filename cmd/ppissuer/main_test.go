@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"count":      count,
 			"terminate":  terminate,
 			"copy":       copyTree,
+			"absent":     absent,
 			"killrotate": killRotate,
 		},
 	})
@@ -147,6 +148,22 @@ func copyTree(ts *testscript.TestScript, _ bool, args []string) {
 			return os.Chmod(path, 0o700)
 		} else if err == nil {
 			return os.Chmod(path, 0o600)
+		}
+		return err
+	}))
+}
+
+// absent dir text...: checks that no file below the directory holds a text.
+func absent(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(filepath.Walk(ts.MkAbs(args[0]), func(path string, info os.FileInfo, err error) error {
+		if err != nil || !info.Mode().IsRegular() || info.Size() > 64<<20 {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		for _, text := range args[1:] {
+			if bytes.Contains(content, []byte(text)) {
+				ts.Fatalf("%s is in %s", text, path)
+			}
 		}
 		return err
 	}))

@@ -22,7 +22,8 @@ const AccountKeyScheme = "AccountKey"
 // issuer's clock, either way.
 const AccountKeyWindow = 5 * time.Minute
 
-// KeySet says which Ed25519 keys are accounts.
+// KeySet says which Ed25519 keys are accounts. Has must be safe for concurrent
+// use; its errors must wrap [ErrUnavailable] or be the context's.
 type KeySet interface {
 	Has(ctx context.Context, key [ed25519.PublicKeySize]byte) (bool, error)
 }

@@ -2,7 +2,7 @@ package attester
 
 import (
 	"errors"
-	"net"
+	"net/netip"
 	"net/url"
 )
 
@@ -16,8 +16,8 @@ func CheckURL(raw string) error {
 	if err != nil || u.Host == "" {
 		return ErrURL
 	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	ip, err := netip.ParseAddr(u.Hostname())
+	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 	if u.Scheme != "https" && !(u.Scheme == "http" && local) {
 		return ErrURL
 	}

@@ -30,6 +30,9 @@ const (
 
 var noon = time.Unix(1728043200, 0)
 
+// slow holds requests of the account of that name.
+var slow = make(chan struct{})
+
 // trust is an attester that believes what it is told, unless that is the name of
 // an error.
 type trust struct{}
@@ -45,6 +48,8 @@ func (trust) Attest(_ context.Context, r *attester.Request) (attester.Identity, 
 		return attester.Identity{}, attester.ErrRefused
 	case who == "unavailable":
 		return attester.Identity{}, attester.ErrUnavailable
+	case who == "slow":
+		<-slow
 	case who == "once":
 		return attester.Identity{Subject: who, Once: r.Now.Add(time.Hour)}, nil
 	}

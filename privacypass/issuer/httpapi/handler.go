@@ -45,6 +45,9 @@ type Config struct {
 	Parallel int
 	// Queue is how many more may wait for that. Default: 32 for each.
 	Queue int
+	// Attesting is how many requests may be with the attesters at once, which may
+	// wait for other systems. Default: 1024.
+	Attesting int
 	// Clock tells the time.
 	Clock func() time.Time
 	// Rand is crypto/rand.Reader outside of tests: see [issuer.Config].
@@ -77,7 +80,8 @@ type Handler struct {
 	description []byte
 	metrics     *metrics
 	turns       chan struct{}
-	waiting     atomic.Int64
+	waiting     atomic.Int64 // for turns
+	attesting   atomic.Int64
 
 	// mu serialises the making of views.
 	mu   sync.Mutex
@@ -97,6 +101,9 @@ func New(c Config) (*Handler, error) {
 	}
 	if c.Queue == 0 {
 		c.Queue = 32 * c.Parallel
+	}
+	if c.Attesting == 0 {
+		c.Attesting = 1024
 	}
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -138,7 +145,7 @@ func (c *Config) validate() error {
 		return fmt.Errorf("%w: a required field is missing", ErrConfig)
 	case len(c.Classes) == 0 || len(c.Attesters) == 0:
 		return fmt.Errorf("%w: at least one class and one attester are needed", ErrConfig)
-	case c.MaxAge < 0 || c.Parallel < 0 || c.Queue < 0:
+	case c.MaxAge < 0 || c.Parallel < 0 || c.Queue < 0 || c.Attesting < 0:
 		return fmt.Errorf("%w: a negative bound", ErrConfig)
 	}
 	for i, class := range c.Classes {

@@ -108,13 +108,20 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return body, nil
 }
 
-// admit has the request vouched for and looks at the account's allowance.
+// admit has the request vouched for and looks at the account's allowance. No more
+// requests than configured are there at once: an attester that is slow, or that
+// must work, costs memory for so many and no more.
 func (h *Handler) admit(ctx context.Context, asked *attester.Request) (*attester.Ticket, error) {
 	a := h.attesters[attester.Scheme(asked.Authorization)]
 	if a == nil {
 		return nil, fmt.Errorf("%w: no attestation that is understood here", attester.ErrMalformed)
 	}
+	if h.attesting.Add(1) > int64(h.config.Attesting) {
+		h.attesting.Add(-1)
+		return nil, errOverload
+	}
 	id, err := a.Attest(ctx, asked)
+	h.attesting.Add(-1)
 	h.metrics.attestation(a.Scheme(), err)
 	if err != nil {
 		return nil, err

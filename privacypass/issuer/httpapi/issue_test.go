@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -335,6 +337,67 @@ func TestOverload(t *testing.T) {
 	for range f.config.Queue {
 		if code := <-codes; code != 200 {
 			t.Errorf("status %d after waiting", code)
+		}
+	}
+}
+
+func TestSlowAttester(t *testing.T) {
+	f := newFixture(t, new(attester.Memory), privacypass.VOPRFRistretto255)
+	f.config.Attesting = 3
+	p := pending(t)(client.Single(rand.Reader, f.want(t, "default", privacypass.VOPRFRistretto255)))
+	codes := make(chan int)
+	for range f.config.Attesting + 2 {
+		go func() { codes <- f.post("slow", p).Code }()
+	}
+	for range 2 {
+		if code := <-codes; code != 503 {
+			t.Errorf("status %d while the attester is busy", code)
+		}
+	}
+	for range f.config.Attesting {
+		slow <- struct{}{}
+		if code := <-codes; code != 200 {
+			t.Errorf("status %d after waiting", code)
+		}
+	}
+}
+
+// TestNoIdentifiers is INV-07 for the issuer: after requests with every kind of
+// outcome, logs, metrics and answers to failures hold nothing of the account, the
+// key, the request or the client's address.
+func TestNoIdentifiers(t *testing.T) {
+	s := new(broken)
+	f := newFixture(t, s, privacypass.VOPRFRistretto255)
+	p := pending(t)(client.Single(rand.Reader, f.want(t, "default", privacypass.VOPRFRistretto255)))
+	var failures strings.Builder
+	post := func(who string) {
+		if w := f.post(who, p); w.Code >= 400 {
+			fmt.Fprintln(&failures, w.Header(), w.Body)
+		}
+	}
+	post("alice")
+	post("refused")
+	post("unavailable")
+	post("a b")
+	s.look = errors.New("disk failed")
+	post("alice")
+	families, err := f.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := f.directory(t, "default").Keys[0]
+	id := key.ID()
+	for where, text := range map[string]string{"log": f.log.String(), "metrics": fmt.Sprint(families), "answers": failures.String()} {
+		if len(text) < 40 {
+			t.Errorf("%s: only %q", where, text)
+		}
+		for what, secret := range map[string]string{
+			"account": "alice", "address": "192.0.2.1", "key": hex.EncodeToString(id[:4]), "key in base64": base64.URLEncoding.EncodeToString(key.PublicKey)[:8],
+			"request": hex.EncodeToString(p.Request()[3:7]),
+		} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s: the %s is in %s", where, what, text)
+			}
 		}
 	}
 }
