@@ -1,10 +1,6 @@
 package group
 
 import (
-	"fmt"
-	"slices"
-
-	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
 	"github.com/pseudods/pseudods/mls/tree"
@@ -147,7 +143,7 @@ func (d *draft) finish(g *Group, n *next, o *CommitOptions) (*Commit, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.cfg.validateCommit(d.list, d.newLeaf(own)); err != nil {
+	if err := d.cfg.validateCommit(d.list, newLeaf(own)); err != nil {
 		return nil, err
 	}
 	commit := &mls.Commit{Proposals: byValueOrReference(d.list)}
@@ -173,14 +169,15 @@ func (d *draft) finish(g *Group, n *next, o *CommitOptions) (*Commit, error) {
 		return nil, err
 	}
 	d.content.ConfirmationTag = s.ConfirmationTag(secrets.EpochSecrets, ctx.ConfirmedTranscriptHash)
-	n.what = committed(d.base, d.applied, d.newLeaf(own))
+	n.what = committed(d.base, d.applied, newLeaf(own))
 	if err := n.complete(g, d.applied, ctx, d.content.ConfirmationTag, private, d.newSigner, secrets.EpochSecrets); err != nil {
 		return nil, err
 	}
 	return d.publish(n, own, secrets, o)
 }
 
-func (d *draft) newLeaf(own *tree.OwnPath) *mls.LeafNode {
+// newLeaf returns the leaf of a path, nil without one.
+func newLeaf(own *tree.OwnPath) *mls.LeafNode {
 	if own == nil {
 		return nil
 	}
@@ -189,11 +186,7 @@ func (d *draft) newLeaf(own *tree.OwnPath) *mls.LeafNode {
 
 // publish makes what others need besides the commit.
 func (d *draft) publish(n *next, own *tree.OwnPath, secrets *scheduled, o *CommitOptions) (*Commit, error) {
-	defer func() {
-		for _, b := range []secret.Bytes{secrets.joiner.Bytes, secrets.pskSecret} {
-			b.Wipe()
-		}
-	}()
+	defer secrets.consume()
 	made := new(Commit)
 	var err error
 	if made.GroupInfo, err = n.groupInfo(o.GroupInfo, d.applied.Edit.Export); err != nil {
@@ -224,81 +217,4 @@ func byValueOrReference(list []*epoch.Proposal) []mls.ProposalOrRef {
 		}
 	}
 	return out
-}
-
-// choose puts the list of a commit together. If not all waiting proposals are
-// valid with the given ones, it takes them one by one.
-func (g *Group) choose(o *CommitOptions, committer mls.Sender) (list, skipped []*epoch.Proposal, err error) {
-	for i, p := range o.Proposals {
-		if p.Type == mls.ProposalTypeUpdate || p.Type == mls.ProposalTypeSelfRemove {
-			return nil, nil, fmt.Errorf("%w: number %d", ErrProposalType, i)
-		}
-		copied, err := detached(p)
-		if err != nil {
-			return nil, nil, err
-		}
-		list = append(list, &epoch.Proposal{Proposal: copied, Sender: committer})
-	}
-	var waiting []*epoch.Proposal
-	for _, p := range g.queue.order {
-		switch {
-		case o.Skip != nil && o.Skip(p):
-		case p.Type == mls.ProposalTypeUpdate && p.Sender.Leaf == committer.Leaf:
-		default:
-			waiting = append(waiting, p)
-		}
-	}
-	if len(waiting) == 0 {
-		return list, nil, nil
-	}
-	all := slices.Concat(list, waiting)
-	if g.valid(committer, all) == nil {
-		return all, nil, nil
-	}
-	slices.Reverse(waiting) // the newest first
-	slices.SortStableFunc(waiting, func(a, b *epoch.Proposal) int { return rank(a.Type) - rank(b.Type) })
-	for _, p := range waiting {
-		if with := append(slices.Clip(list), p); g.valid(committer, with) == nil {
-			list = with
-		} else {
-			skipped = append(skipped, p)
-		}
-	}
-	return list, skipped, nil
-}
-
-// rank orders proposals by how much they matter, see [Group.Commit].
-func rank(t mls.ProposalType) int {
-	switch t {
-	case mls.ProposalTypeSelfRemove:
-		return 0
-	case mls.ProposalTypeRemove:
-		return 1
-	case mls.ProposalTypeUpdate:
-		return 2
-	case mls.ProposalTypeReInit:
-		return 4
-	}
-	return 3
-}
-
-// valid checks whether a list of proposals can be committed.
-func (g *Group) valid(committer mls.Sender, list []*epoch.Proposal) error {
-	a, err := g.now.public.Apply(committer, nil, list, g.cfg.Rules)
-	if err != nil {
-		return err
-	}
-	if err := a.Edit.CheckKeys(); err != nil {
-		return err
-	}
-	if err := epoch.CheckSupport(a.Edit.Census(), a.Extensions); err != nil {
-		return err
-	}
-	if _, err = g.psks(a.PSKs, nil); err != nil {
-		return err
-	}
-	for _, p := range list {
-		p.Checked = true // signatures need not be verified again
-	}
-	return nil
 }

@@ -99,8 +99,9 @@ type Config struct {
 	// ResumptionEpochs is for how many past epochs resumption PSKs are kept.
 	// Default 0: the current epoch's alone.
 	ResumptionEpochs int
-	// MaxProposals is how many proposals are kept in one epoch. Default 1024.
-	MaxProposals int
+	// MaxProposals is how many proposals are kept in one epoch, and
+	// MaxProposalOctets how many octets they take. Defaults 1024 and 4 MiB.
+	MaxProposals, MaxProposalOctets int
 }
 
 func (c Config) withDefaults() Config {
@@ -112,6 +113,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxProposals == 0 {
 		c.MaxProposals = 1024
+	}
+	if c.MaxProposalOctets == 0 {
+		c.MaxProposalOctets = 4 << 20
 	}
 	return c
 }

@@ -138,6 +138,43 @@ func TestMaxProposals(t *testing.T) {
 	alice.proposes(group.GroupContextExtensions(nil), bob)
 }
 
+func TestMaxProposalOctets(t *testing.T) {
+	all := people(t, suite, 2, func(c *group.Config) { c.MaxProposalOctets = 1000 })
+	alice, bob := all[0], all[1]
+	large := func(n int) *mls.Proposal {
+		return group.AppEphemeral(mls.ComponentData{ID: 0x8001, Data: make([]byte, n)})
+	}
+	alice.proposes(large(500), bob)
+	bob.restores()
+	_, err := alice.Propose(large(501), group.MessageOptions{})
+	wants(t, err, group.ErrTooManyProposals)
+	_, err = bob.Propose(large(500), group.MessageOptions{})
+	wants(t, err, group.ErrTooManyProposals)
+	alice.proposes(large(400), bob)
+	alice.commits(group.CommitOptions{}, bob)
+}
+
+// A proposal of a type that only the application knows.
+func TestCustomProposal(t *testing.T) {
+	const custom mls.ProposalType = 0xf123
+	alice, bob, carol := newPerson(t, suite, "alice"), newPerson(t, suite, "bob"), newPerson(t, suite, "carol")
+	for _, p := range []*person{alice, bob} {
+		p.client.Capabilities = group.DefaultCapabilities(suite)
+		p.client.Capabilities.Proposals = append(p.client.Capabilities.Proposals, custom)
+	}
+	alice.create(nil)
+	bob.joinFrom(alice, alice.commits(values(group.Add(bob.keyPackage()))))
+	p := &mls.Proposal{Type: custom, Opaque: []byte("content")}
+	bob.proposes(p, alice)
+	made := alice.commits(values(p), bob)
+	if o := made.What.Others; len(o) != 2 || string(o[1].Opaque) != "content" || o[1].Sender.Leaf != bob.leaf() || made.What.Path.New == nil {
+		t.Errorf("%+v", o)
+	}
+	carol.joinFrom(alice, alice.commits(values(group.Add(carol.keyPackage())), bob))
+	_, err := alice.Commit(values(p)) // carol does not know it
+	wants(t, err, epoch.ErrUnsupportedProposal)
+}
+
 func TestKeptEpochsAreBounded(t *testing.T) {
 	all := people(t, suite, 2, func(c *group.Config) { c.PastEpochs, c.ResumptionEpochs = 3, 2 })
 	for range 8 {

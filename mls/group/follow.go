@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
 	"github.com/pseudods/pseudods/mls/tree"
@@ -165,6 +164,7 @@ func (g *Group) followSecrets(n *next, a *mls.AuthenticatedContent, applied *epo
 	if err != nil {
 		return err
 	}
+	secrets.consume()
 	if err := g.suite.VerifyConfirmationTag(secrets.EpochSecrets, ctx.ConfirmedTranscriptHash, a.ConfirmationTag); err != nil {
 		return err
 	}
@@ -186,42 +186,4 @@ func (g *Group) ownUpdate(list []*epoch.Proposal) (*tree.Private, *mls.Signature
 		return g.now.private.Rekey(u.key), u.signer, nil
 	}
 	return g.now.private, g.now.signer, nil
-}
-
-// scheduled are the results of the key schedule that a committer needs.
-type scheduled struct {
-	*mls.EpochSecrets
-	joiner    mls.JoinerSecret
-	pskSecret secret.Bytes
-}
-
-// schedule runs the key schedule of one epoch (RFC 9420, Section 8), and deletes
-// what it consumed but the joiner secret and the PSK secret.
-func schedule(s *mls.Suite, init mls.InitSecret, commitSecret secret.Bytes, psks []mls.PSK, ctx *mls.GroupContext) (*scheduled, error) {
-	encoded, err := mls.Marshal(ctx)
-	if err != nil {
-		return nil, err
-	}
-	pskSecret, err := s.PSKSecret(psks)
-	if err != nil {
-		return nil, err
-	}
-	joiner := s.NewJoinerSecret(init, commitSecret, encoded)
-	commitSecret.Wipe()
-	return &scheduled{EpochSecrets: s.NewEpochSecrets(joiner, pskSecret, encoded), joiner: joiner, pskSecret: pskSecret}, nil
-}
-
-// complete fills in the next epoch.
-func (n *next) complete(g *Group, applied *epoch.Applied, ctx *mls.GroupContext, tag []byte, private *tree.Private, signer *mls.SignatureKey, secrets *mls.EpochSecrets) error {
-	transition, err := applied.Next(ctx, tag)
-	if err != nil {
-		return err
-	}
-	state, err := transition.State(g.store)
-	if err != nil {
-		return err
-	}
-	n.changes = transition.Changes
-	n.current = newCurrent(state, tag, private, signer, secrets, g.cfg.Window)
-	return nil
 }

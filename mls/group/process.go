@@ -156,13 +156,11 @@ func (g *Group) processEcho(m *mls.Message) (*Received, error) {
 func (g *Group) processHandshake(a *mls.AuthenticatedContent) (*Received, error) {
 	r := received(a)
 	if a.Content.ContentType == mls.ContentTypeProposal {
-		p, known, err := g.receive(a)
+		p, keep, err := g.receive(a)
 		if err != nil {
 			return nil, err
 		}
-		if !known {
-			g.queue.add(p)
-		}
+		keep()
 		r.Proposal = p
 		return r, nil
 	}

@@ -62,7 +62,7 @@ func (g *Group) propose(p *mls.Proposal, o MessageOptions) (*mls.Message, mls.Pr
 	if err := g.sign(a); err != nil {
 		return nil, nil, err
 	}
-	queued, known, err := g.receive(a)
+	queued, keep, err := g.receive(a)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,9 +70,7 @@ func (g *Group) propose(p *mls.Proposal, o MessageOptions) (*mls.Message, mls.Pr
 	if err != nil {
 		return nil, nil, err
 	}
-	if !known {
-		g.queue.add(queued)
-	}
+	keep()
 	return m, queued.Ref, nil
 }
 

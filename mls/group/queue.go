@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
@@ -12,6 +13,7 @@ import (
 type queue struct {
 	order   []*epoch.Proposal
 	byRef   map[string]*epoch.Proposal
+	octets  int // of all, encoded
 	updates []ownUpdate
 }
 
@@ -24,11 +26,13 @@ type ownUpdate struct {
 
 func (q *queue) find(ref mls.ProposalRef) *epoch.Proposal { return q.byRef[string(ref)] }
 
-// add appends p, which must not be in the queue.
-func (q *queue) add(p *epoch.Proposal) {
+// add appends p, which must not be in the queue. octets is the size of its
+// encoding.
+func (q *queue) add(p *epoch.Proposal, octets int) {
 	if q.byRef == nil {
 		q.byRef = make(map[string]*epoch.Proposal)
 	}
+	q.octets += octets
 	q.order = append(q.order, p)
 	q.byRef[string(p.Ref)] = p
 }
@@ -43,28 +47,32 @@ func (q *queue) update(ref mls.ProposalRef) (*ownUpdate, bool) {
 	return nil, false
 }
 
-// receive checks a proposal that arrived or that this client made. The caller
-// keeps it with [queue.add], unless known says that it is there already.
-func (g *Group) receive(a *mls.AuthenticatedContent) (p *epoch.Proposal, known bool, err error) {
+// receive checks a proposal that arrived or that this client made, and returns
+// it with what keeps it for a commit: nothing, if it is there already.
+func (g *Group) receive(a *mls.AuthenticatedContent) (p *epoch.Proposal, keep func(), err error) {
 	ref, err := a.ProposalRef(g.suite)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if p := g.queue.find(ref); p != nil {
-		return p, true, nil
+		return p, func() {}, nil
 	}
-	if len(g.queue.order) >= g.cfg.MaxProposals {
-		return nil, false, ErrTooManyProposals
+	encoded, err := mls.Marshal(a.Content.Proposal)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(g.queue.order) >= g.cfg.MaxProposals || g.queue.octets+len(encoded) > g.cfg.MaxProposalOctets {
+		return nil, nil, ErrTooManyProposals
 	}
 	p, err = g.now.public.NewProposal(a)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if err := g.cfg.validateProposal(p.Proposal); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	p.Proposal, err = detached(p.Proposal)
-	return p, false, err
+	return p, func() { g.queue.add(p, len(encoded)) }, err
 }
 
 // detached returns a copy of p that shares no memory with the message it came
@@ -80,4 +88,4 @@ func detached(p *mls.Proposal) (*mls.Proposal, error) {
 
 // Proposals returns the proposals of this epoch that wait for a commit, in the
 // order they came. The caller must not modify them.
-func (g *Group) Proposals() []*epoch.Proposal { return g.queue.order }
+func (g *Group) Proposals() []*epoch.Proposal { return slices.Clone(g.queue.order) }

@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/pseudods/pseudods/mls"
@@ -222,6 +223,43 @@ func TestScenarios(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Members of one group prove to another that they are also in the first.
+func TestResumptionOfAnotherGroup(t *testing.T) {
+	first := people(t, suite, 2)
+	second := people(t, suite, 3)
+	for i, p := range second {
+		if i == 2 {
+			continue
+		}
+		psk, err := first[i].ResumptionPSK()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.store.PutResumptionPSK(first[i].GroupID(), first[i].Epoch(), psk)
+	}
+	psk, err := second[0].Resumption(first[0].GroupID(), first[0].Epoch())
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := second[0].commits(values(psk), second[1])
+	second[2].refuses(made.Message, group.ErrPSK)
+}
+
+func TestMembers(t *testing.T) {
+	all := people(t, suite, 4)
+	all[0].commits(values(group.Remove(2)), all[1], all[3])
+	var names []string
+	err := all[3].EachMember(func(l mls.LeafIndex, leaf *mls.LeafNode) error {
+		names = append(names, fmt.Sprintf("%d: %s", l, leaf.Credential.Identity))
+		return nil
+	})
+	if want := []string{"0: member 0", "1: member 1", "3: member 3"}; err != nil || !slices.Equal(names, want) || all[3].Members() != 3 {
+		t.Errorf("%q, %v", names, err)
+	}
+	_, err = all[3].Member(2)
+	wants(t, err, epoch.ErrUnknownSender)
 }
 
 // overSuites runs f for every cipher suite.

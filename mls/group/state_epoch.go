@@ -30,12 +30,13 @@ func (q *queue) marshal(w *tlscodec.Writer) {
 
 func (q *queue) unmarshal(r *tlscodec.Reader, s *mls.Suite) {
 	r.Vector(func(r *tlscodec.Reader) {
+		before := r.Len()
 		p := unmarshalProposal(r)
 		if len(p.Ref) != s.HashSize() || q.find(p.Ref) != nil {
 			r.Fail(fmt.Errorf("%w: proposal reference", tlscodec.ErrValue))
 			return
 		}
-		q.add(p)
+		q.add(p, before-r.Len())
 	})
 	r.Vector(func(r *tlscodec.Reader) {
 		u := ownUpdate{ref: r.Opaque(), key: mls.HPKEPrivateKey{Bytes: takeSecret(r)}, signer: takeSignatureKey(r, s)}

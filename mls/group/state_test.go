@@ -109,6 +109,22 @@ func TestStateIsStrict(t *testing.T) {
 	}
 }
 
+// A state whose keys are not those of the member's leaf is not taken for one.
+func TestStateHoldsOwnKeys(t *testing.T) {
+	alice, _ := busy(t, suite)
+	for name, key := range map[string]secret.Bytes{"signature key": alice.client.Signer.Private(), "leaf key": alice.Private().LeafKey().Bytes} {
+		bad := alice.state()
+		at := bytes.Index(bad, key.Reveal())
+		if at < 0 {
+			t.Fatalf("no %s in the state", name)
+		}
+		bad[at+5] ^= 1
+		if _, err := group.Restore(alice.cfg, bad); !is(err, group.ErrState) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Secrets that are consumed must not be found in the state (RFC 9420, Section
 // 9.2).
 func TestForwardSecrecy(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,10 +69,14 @@ func (p *person) keyPackage() *mls.KeyPackage {
 	return k
 }
 
+// groups counts the groups made, so that no two have one name.
+var groups atomic.Int64
+
 func (p *person) create(extensions mls.Extensions) {
 	p.t.Helper()
 	var err error
-	if p.Group, err = group.Create(p.cfg, p.client, []byte("group of "+p.name), extensions); err != nil {
+	id := fmt.Appendf(nil, "group %d", groups.Add(1))
+	if p.Group, err = group.Create(p.cfg, p.client, id, extensions); err != nil {
 		p.t.Fatal(err)
 	}
 }
