@@ -3,7 +3,6 @@ package mls
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 )
@@ -46,31 +45,16 @@ func unmarshal(data []byte, v Unmarshaler, l Limits) error {
 	return nil
 }
 
-// scratch holds buffers that grew to the size of past encodings, so that a
-// marshalled structure costs one allocation of exactly its size.
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
-const maxScratch = 1 << 20
-
-// Marshal encodes v, or fails with [ErrEncode].
+// Marshal encodes v, or fails with [ErrEncode]. It allocates the encoding and
+// nothing else.
 func Marshal(v Marshaler) ([]byte, error) {
-	buf := scratch.Get().(*[]byte)
-	w := tlscodec.NewWriter((*buf)[:0])
+	w := tlscodec.NewWriter(make([]byte, 0, tlscodec.Room(v.MarshalTLS)))
 	v.MarshalTLS(w)
 	b, err := w.Bytes()
-	var out []byte
-	if err == nil {
-		out = append(make([]byte, 0, len(b)), b...)
-	}
-	clear(b) // encodings of secrets pass here too
-	if cap(b) <= maxScratch {
-		*buf = b
-	}
-	scratch.Put(buf)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %T: %w", ErrEncode, v, err)
 	}
-	return out, nil
+	return b, nil
 }
 
 // mustMarshal encodes what was decoded or made by this package, so that a
@@ -91,13 +75,18 @@ func readVector[T any, P interface {
 	Unmarshaler
 }](r *tlscodec.Reader) (out []T) {
 	r.Vector(func(r *tlscodec.Reader) {
-		var v T
-		before := r.Len()
-		P(&v).UnmarshalTLS(r)
 		if out == nil {
+			var first T
+			before := r.Len()
+			P(&first).UnmarshalTLS(r)
 			out = make([]T, 0, 1+r.Len()/max(1, before-r.Len()))
+			out = append(out, first)
+			return
 		}
-		out = append(out, v)
+		// In place, or each element would be allocated once by itself.
+		var zero T
+		out = append(out, zero)
+		P(&out[len(out)-1]).UnmarshalTLS(r)
 	})
 	return out
 }

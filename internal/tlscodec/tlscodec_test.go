@@ -58,6 +58,15 @@ func TestVectorRoundTripAtEverySizeClass(t *testing.T) {
 		if err != nil || !bytes.Equal(a, b) {
 			t.Fatalf("n=%d: Vector and Opaque differ", n)
 		}
+		write := func(w *Writer) {
+			w.Vector(func(w *Writer) { w.Opaque(body); w.Vector16(func(w *Writer) { w.Uint64(1) }) })
+		}
+		room := Room(write)
+		w := NewWriter(make([]byte, 0, room))
+		write(w)
+		if out, _ := w.Bytes(); cap(out) != room || len(out) != room-3 {
+			t.Errorf("n=%d: %d octets written into room for %d, now %d", n, len(out), room, cap(out))
+		}
 		count := 0
 		if err := read(b, func(r *Reader) { r.Vector(func(r *Reader) { r.Uint8(); count++ }) }); err != nil || count != n {
 			t.Errorf("n=%d: read %d elements, %v", n, count, err)

@@ -17,10 +17,22 @@ var ErrEncode = errors.New("value has no encoding")
 type Writer struct {
 	buf []byte
 	err error
+
+	counting bool // write nothing, add up the size
+	size     int
 }
 
 // NewWriter returns a Writer that appends to b.
 func NewWriter(b []byte) *Writer { return &Writer{buf: b} }
+
+// Room returns the capacity in octets with which what f writes fits into a
+// Writer's slice: its length, and what Vector needs to move a body. f runs once
+// and nothing is written.
+func Room(f func(*Writer)) int {
+	w := Writer{counting: true}
+	f(&w)
+	return w.size + 3
+}
 
 // Bytes returns what was written, or the first error.
 func (w *Writer) Bytes() ([]byte, error) { return w.buf, w.err }
@@ -36,19 +48,49 @@ func (w *Writer) Fail(err error) {
 }
 
 // Raw appends b as it is.
-func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+func (w *Writer) Raw(b []byte) {
+	if w.counting {
+		w.size += len(b)
+		return
+	}
+	w.buf = append(w.buf, b...)
+}
 
 // Uint8 appends one octet.
-func (w *Writer) Uint8(v uint8) { w.buf = append(w.buf, v) }
+func (w *Writer) Uint8(v uint8) {
+	if w.counting {
+		w.size += 1
+		return
+	}
+	w.buf = append(w.buf, v)
+}
 
 // Uint16 appends a 2-octet integer.
-func (w *Writer) Uint16(v uint16) { w.buf = binary.BigEndian.AppendUint16(w.buf, v) }
+func (w *Writer) Uint16(v uint16) {
+	if w.counting {
+		w.size += 2
+		return
+	}
+	w.buf = binary.BigEndian.AppendUint16(w.buf, v)
+}
 
 // Uint32 appends a 4-octet integer.
-func (w *Writer) Uint32(v uint32) { w.buf = binary.BigEndian.AppendUint32(w.buf, v) }
+func (w *Writer) Uint32(v uint32) {
+	if w.counting {
+		w.size += 4
+		return
+	}
+	w.buf = binary.BigEndian.AppendUint32(w.buf, v)
+}
 
 // Uint64 appends an 8-octet integer.
-func (w *Writer) Uint64(v uint64) { w.buf = binary.BigEndian.AppendUint64(w.buf, v) }
+func (w *Writer) Uint64(v uint64) {
+	if w.counting {
+		w.size += 8
+		return
+	}
+	w.buf = binary.BigEndian.AppendUint64(w.buf, v)
+}
 
 // Bool appends the presence octet of an optional value.
 func (w *Writer) Bool(v bool) {
@@ -109,6 +151,12 @@ func (w *Writer) Opaque16(b []byte) {
 
 // Vector appends what f writes, with a variable-size length header in front.
 func (w *Writer) Vector(f func(*Writer)) {
+	if w.counting {
+		before := w.size
+		f(w)
+		w.size += varintSize(uint32(w.size - before))
+		return
+	}
 	// The usual vector is shorter than 64 octets or not much longer than a
 	// few: one octet is left free, and the body moves only if that is too few.
 	start := len(w.buf)
@@ -132,6 +180,11 @@ func (w *Writer) Vector(f func(*Writer)) {
 
 // Vector16 appends what f writes, with a 2-octet length header in front.
 func (w *Writer) Vector16(f func(*Writer)) {
+	if w.counting {
+		w.size += 2
+		f(w)
+		return
+	}
 	start := len(w.buf)
 	w.Uint16(0)
 	f(w)
