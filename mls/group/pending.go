@@ -8,7 +8,8 @@ type pending struct {
 }
 
 // Pending returns the commit that waits for [Group.Merge] or [Group.Discard],
-// nil if there is none: after a restart, to send it again.
+// nil if there is none: after a restart, to send it again. Which proposals it
+// skipped is not saved.
 func (g *Group) Pending() *Commit {
 	if g.pending == nil {
 		return nil

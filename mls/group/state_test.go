@@ -89,12 +89,7 @@ func TestStateIsStrict(t *testing.T) {
 	alice, _ := busy(t, suite)
 	state := alice.state()
 	for i := range state {
-		if i > 3000 && i < len(state)-300 && i%37 != 0 {
-			continue // a prefix each few octets will do in the middle
-		}
-		if _, err := group.Restore(alice.cfg, state[:i]); err == nil {
-			t.Fatalf("a prefix of %d octets is accepted", i)
-		} else if !is(err, group.ErrState) {
+		if _, err := group.Restore(alice.cfg, state[:i]); !is(err, group.ErrState) {
 			t.Fatalf("prefix of %d octets: %v", i, err)
 		}
 	}
