@@ -2,19 +2,26 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pseudods/pseudods/privacypass"
 )
 
 func TestMain(m *testing.M) {
@@ -46,12 +53,14 @@ func TestScripts(t *testing.T) {
 			"terminate":  terminate,
 			"copy":       copyTree,
 			"absent":     absent,
+			"eventually": eventually,
+			"settled":    settled,
 			"killrotate": killRotate,
 		},
 	})
 }
 
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // await file: waits until the file is there.
 func await(ts *testscript.TestScript, _ bool, args []string) {
@@ -70,6 +79,47 @@ func until(ts *testscript.TestScript, name string, done func(error) bool) {
 		}
 		if time.Now().After(end) {
 			ts.Fatalf("waited too long for %s", name)
+		}
+	}
+}
+
+// eventually program args...: runs the program until it succeeds, or with ! until
+// it fails.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	for end := time.Now().Add(patience); (ts.Exec(args[0], args[1:]...) == nil) == neg; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("waited too long for the outcome of %v", args)
+		}
+	}
+}
+
+// settled data: waits until the issuer that runs on a data directory serves the
+// keys that are in it, all of one class and type.
+func settled(ts *testscript.TestScript, _ bool, args []string) {
+	var r running
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], runningFile))), &r))
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		files, err := filepath.Glob(ts.MkAbs(filepath.Join(args[0], keysDir, "*.key")))
+		ts.Check(err)
+		resp, err := http.Get(r.URL + privacypass.DirectoryPath)
+		ts.Check(err)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		ts.Check(err)
+		directory, err := privacypass.ParseDirectory(body)
+		ts.Check(err)
+		served := 0
+		for _, k := range directory.Keys {
+			id := k.ID()
+			if slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(f, hex.EncodeToString(id[:4])+".key") }) {
+				served++
+			}
+		}
+		if served == len(files) && served == len(directory.Keys) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("the issuer serves other keys than it has")
 		}
 	}
 }

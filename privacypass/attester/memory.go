@@ -3,7 +3,6 @@ package attester
 import (
 	"bytes"
 	"context"
-	"maps"
 	"sync"
 )
 
@@ -14,7 +13,7 @@ type Memory struct {
 	mu        sync.Mutex
 	standings map[Account]Standing
 	slots     map[Epoch]map[memorySlot]*memoryCharges
-	floor     Epoch
+	dropped   map[Epoch]bool
 }
 
 type memorySlot struct {
@@ -44,7 +43,7 @@ func (m *Memory) Look(_ context.Context, account Account, slot Slot, request Dig
 func (m *Memory) Charge(_ context.Context, account Account, c Charge) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.Slot.Epoch < m.floor {
+	if m.dropped[c.Slot.Epoch] {
 		return nil, ErrPast
 	}
 	key := memorySlot{account, c.Slot.Class}
@@ -93,7 +92,14 @@ func (m *Memory) Reduce(_ context.Context, account Account, cut Cut, now Epoch) 
 func (m *Memory) DropBefore(_ context.Context, epoch Epoch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.floor = max(m.floor, epoch)
-	maps.DeleteFunc(m.slots, func(e Epoch, _ map[memorySlot]*memoryCharges) bool { return e < epoch })
+	if m.dropped == nil {
+		m.dropped = make(map[Epoch]bool)
+	}
+	for e := range m.slots {
+		if e < epoch {
+			m.dropped[e] = true
+			delete(m.slots, e)
+		}
+	}
 	return nil
 }

@@ -77,8 +77,10 @@ type Store interface {
 	// Reduce durably joins a cut to the account's standing. A stored cut whose
 	// Until is not after now is dropped first.
 	Reduce(ctx context.Context, account Account, cut Cut, now Epoch) error
-	// DropBefore durably ends the epochs before the given one and forgets their
-	// charges. Standings stay. It must not fail concurrent calls that name later
-	// epochs.
+	// DropBefore forgets the charges of all epochs before the given one. An epoch
+	// of which charges were forgotten takes no more, durably; one that had none is
+	// not affected, so that a clock that runs ahead for a while does not end epochs
+	// to come. Standings stay. Concurrent calls that name later epochs must not
+	// fail.
 	DropBefore(ctx context.Context, epoch Epoch) error
 }

@@ -25,16 +25,19 @@ var ErrCorrupt = errors.New("allowances: corrupt record")
 
 // The first octet of a key says what the record is.
 const (
-	// floor -> epoch: charges of earlier epochs were dropped.
-	kindFloor = 'f'
-	// epoch -> nothing: there may be charges of that epoch.
+	// epoch -> present: there may be charges of that epoch.
 	kindEpoch = 'e'
+	// epoch -> present: the epoch was dropped. One such record stays for each.
+	kindDropped = 'd'
 	// account -> Standing.
 	kindStanding = 's'
 	// epoch, account, 's', class -> tokens spent in the slot;
 	// epoch, account, 'r', request, class -> reply.
 	kindCharge = 'c'
 )
+
+// present is the value of records whose key says all.
+var present = []byte{1}
 
 // Store is an [attester.Store] on a database of its own.
 //
@@ -155,11 +158,11 @@ func (s *Store) Charge(ctx context.Context, account attester.Account, c attester
 }
 
 func charge(tx *badger.Tx, account attester.Account, c attester.Charge) ([]byte, error) {
-	floor, err := getUint64(tx.Get, []byte{kindFloor})
+	dropped, err := get(tx.Get, epochKey(kindDropped, c.Slot.Epoch))
 	if err != nil {
 		return nil, err
 	}
-	if uint64(c.Slot.Epoch) < floor {
+	if dropped != nil {
 		return nil, attester.ErrPast
 	}
 	key := replyKey(account, c.Slot, c.Request)
@@ -183,7 +186,7 @@ func charge(tx *badger.Tx, account attester.Account, c attester.Charge) ([]byte,
 		return nil, err
 	}
 	if marked == nil {
-		tx.Put(epochKey(kindEpoch, c.Slot.Epoch), nil)
+		tx.Put(epochKey(kindEpoch, c.Slot.Epoch), present)
 	}
 	if !c.Once && !standing.Seen {
 		standing.Seen, standing.First = true, c.Slot.Epoch
@@ -207,21 +210,8 @@ func (s *Store) Reduce(ctx context.Context, account attester.Account, cut attest
 	})
 }
 
-// DropBefore implements [attester.Store]. It first raises the floor, so that
-// nothing can be charged to an epoch while or after it is dropped; then drops
-// the charges of each epoch; then forgets that the epoch had any. A crash in
-// between leaves work that the next call finds.
+// DropBefore implements [attester.Store].
 func (s *Store) DropBefore(ctx context.Context, epoch attester.Epoch) error {
-	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
-		floor, err := getUint64(tx.Get, []byte{kindFloor})
-		if err == nil && floor < uint64(epoch) {
-			tx.Put([]byte{kindFloor}, binary.BigEndian.AppendUint64(nil, uint64(epoch)))
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
 	for from := []byte(nil); ; {
 		epochs, next, err := s.db.Scan([]byte{kindEpoch}, from, 0)
 		if err != nil {
@@ -246,7 +236,17 @@ func (s *Store) DropBefore(ctx context.Context, epoch attester.Epoch) error {
 	}
 }
 
+// drop first marks the epoch as dropped, so that nothing is charged to it while or
+// after its charges go; then drops them; then forgets that it had any. A crash in
+// between leaves work that the next DropBefore finds.
 func (s *Store) drop(ctx context.Context, epoch attester.Epoch) error {
+	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+		tx.Put(epochKey(kindDropped, epoch), present)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	if err := s.db.DropPrefix(ctx, epochKey(kindCharge, epoch)); err != nil {
 		return err
 	}
