@@ -63,6 +63,8 @@ type Append struct {
 	// Claim is zero, or what a one-time address becomes bound to by its first
 	// entry. An entry with another claim is refused.
 	Claim Mark
+	// Brief tells that the mark need not be known for longer than a claim.
+	Brief bool
 	// Number is greater than that of every earlier entry of the mark; otherwise
 	// the entry is there already, or was overtaken, and is not added.
 	Number uint64
@@ -188,7 +190,7 @@ type Pools interface {
 type Expiry struct {
 	Queues   Day // not read
 	Entries  Day // the present day, by which each queue's TTL counts
-	Marks    Day // not used: their address keys are gone
+	Marks    Day // not used: their address keys are gone; brief ones go with claims
 	Payloads Day // ended
 	Claims   Day // answered
 }

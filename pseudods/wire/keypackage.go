@@ -132,15 +132,19 @@ func (a *AllowContact) UnmarshalTLS(r *tlscodec.Reader) {
 	a.Allow = r.Bool()
 }
 
-// DeletePool is the body of [OpDeletePool], signed by the pool's key. The answer
-// is empty, also if there is no such pool any more.
-type DeletePool struct{ Pool PoolID }
+// DeletePool is the body of [OpDeletePool], signed by the key it names: so it can
+// be asked again when the pool is gone. The answer is empty either way.
+type DeletePool struct {
+	PoolKey [ed25519.PublicKeySize]byte
+}
 
 // MarshalTLS encodes d.
-func (d *DeletePool) MarshalTLS(w *tlscodec.Writer) { w.Raw(d.Pool[:]) }
+func (d *DeletePool) MarshalTLS(w *tlscodec.Writer) { w.Raw(d.PoolKey[:]) }
 
 // UnmarshalTLS decodes d.
-func (d *DeletePool) UnmarshalTLS(r *tlscodec.Reader) { copy(d.Pool[:], r.Fixed(len(d.Pool))) }
+func (d *DeletePool) UnmarshalTLS(r *tlscodec.Reader) {
+	copy(d.PoolKey[:], r.Fixed(len(d.PoolKey)))
+}
 
 // FetchKeyPackage is the body of [OpConnectionPackages] and [OpGroupPackages],
 // which nobody signs and tokens pay for. The answer is one encoded KeyPackage,

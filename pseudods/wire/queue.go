@@ -104,15 +104,19 @@ func (q *QueueInfo) UnmarshalTLS(r *tlscodec.Reader) {
 // holds.
 type ConfigureQueue = QueueInfo
 
-// DeleteQueue is the body of [OpDeleteQueue]. The answer is empty, also if there
-// is no such queue any more.
-type DeleteQueue struct{ Queue QueueID }
+// DeleteQueue is the body of [OpDeleteQueue], signed by the key it names: so it
+// can be asked again when the queue is gone. The answer is empty either way.
+type DeleteQueue struct {
+	OwnerKey [ed25519.PublicKeySize]byte
+}
 
 // MarshalTLS encodes d.
-func (d *DeleteQueue) MarshalTLS(w *tlscodec.Writer) { w.Raw(d.Queue[:]) }
+func (d *DeleteQueue) MarshalTLS(w *tlscodec.Writer) { w.Raw(d.OwnerKey[:]) }
 
 // UnmarshalTLS decodes d.
-func (d *DeleteQueue) UnmarshalTLS(r *tlscodec.Reader) { copy(d.Queue[:], r.Fixed(len(d.Queue))) }
+func (d *DeleteQueue) UnmarshalTLS(r *tlscodec.Reader) {
+	copy(d.OwnerKey[:], r.Fixed(len(d.OwnerKey)))
+}
 
 // RevokeAddress is the body of [OpRevokeAddress]. Nothing that comes by the
 // address, or by this stream of a reusable one, is taken from then on; what is

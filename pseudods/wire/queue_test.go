@@ -34,7 +34,7 @@ func queueSamples() []sample {
 		{"queue settings", &settings, func() structure { return new(QueueSettings) }},
 		{"create queue", &CreateQueue{OwnerKey: [32]byte{1}, SegmentKey: key, Settings: settings}, func() structure { return new(CreateQueue) }},
 		{"queue info", &QueueInfo{Queue: QueueID{1}, Settings: settings}, func() structure { return new(QueueInfo) }},
-		{"delete queue", &DeleteQueue{QueueID{1}}, func() structure { return new(DeleteQueue) }},
+		{"delete queue", &DeleteQueue{[32]byte{1}}, func() structure { return new(DeleteQueue) }},
 		{"revoke address", &RevokeAddress{QueueID{1}, AddressID{2}}, func() structure { return new(RevokeAddress) }},
 		{"read queue", &ReadQueue{QueueID{1}, 2, 3, 4}, func() structure { return new(ReadQueue) }},
 		{"queue page", &QueuePage{Segments: []Segment{{Start: 1, ID: SegmentID{2}, KEMOutput: []byte{3}}},
@@ -53,7 +53,7 @@ func queueSamples() []sample {
 		{"publish KeyPackages", &PublishKeyPackages{Kind: PoolGroup, Batch: 1, First: 2, KeyPackages: [][]byte{{1}}, Last: true}, func() structure { return new(PublishKeyPackages) }},
 		{"pool status", &PoolStatus{1, 2, 3}, func() structure { return new(PoolStatus) }},
 		{"allow contact", &AllowContact{PoolID{1}, ContactHash{2}, true}, func() structure { return new(AllowContact) }},
-		{"delete pool", &DeletePool{PoolID{1}}, func() structure { return new(DeletePool) }},
+		{"delete pool", &DeletePool{[32]byte{1}}, func() structure { return new(DeletePool) }},
 		{"fetch KeyPackage", &FetchKeyPackage{PoolID{1}, token}, func() structure { return new(FetchKeyPackage) }},
 		{"fetch connection KeyPackage", &FetchKeyPackage{Pool: PoolID{1}}, func() structure { return new(FetchKeyPackage) }},
 	}

@@ -50,8 +50,10 @@ const (
 	CodeNoConsent Code = 17
 	// CodeFull: a queue, group or store has reached its bound.
 	CodeFull Code = 18
+	// CodeReplaced: a newer reader of the queue took over.
+	CodeReplaced Code = 19
 
-	lastCode = CodeFull
+	lastCode = CodeReplaced
 )
 
 // Error is a refusal. It implements error; its text never holds an identifier.

@@ -71,7 +71,7 @@ func add(tx *badger.Tx, today qs.Day, a *qs.Append) (qs.Appended, error) {
 			return refused(wire.Revoked)
 		}
 	}
-	m := mark{claim: a.Claim}
+	m := mark{claim: a.Claim, brief: a.Brief}
 	markKey := key(kindMark, a.Queue[:], a.Mark[:]...)
 	known, err := load(tx.Get, markKey, &m)
 	switch {

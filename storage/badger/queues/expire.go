@@ -16,7 +16,7 @@ func (s *Store) Expire(ctx context.Context, e qs.Expiry) error {
 	return errors.Join(
 		s.expirePayloads(ctx, e.Payloads),
 		s.expireQueues(ctx, e),
-		s.expireMarks(ctx, e.Marks),
+		s.expireMarks(ctx, e),
 		s.expireClaims(ctx, e.Claims),
 	)
 }
@@ -98,14 +98,15 @@ func tooOld(tx *badger.Tx, id wire.QueueID, h *head, today qs.Day) (uint64, erro
 	return upto, nil
 }
 
-func (s *Store) expireMarks(ctx context.Context, limit qs.Day) error {
+func (s *Store) expireMarks(ctx context.Context, e qs.Expiry) error {
+	stays := func(m *mark) bool { return m.used >= e.Marks && !(m.brief && m.used < e.Claims) }
 	return s.each(ctx, []byte{kindMark}, func(r badger.Entry) error {
 		partition, err := partitionOf(r.Key)
 		if err != nil {
 			return err
 		}
 		var m mark
-		if err := unmarshal(r.Value, &m); err != nil || m.used >= limit {
+		if err := unmarshal(r.Value, &m); err != nil || stays(&m) {
 			return err
 		}
 		return s.db.Submit(ctx, func(tx *badger.Tx) error {
@@ -116,7 +117,7 @@ func (s *Store) expireMarks(ctx context.Context, limit qs.Day) error {
 				return err // with the queue its marks go
 			}
 			known, err := load(tx.Get, r.Key, &m)
-			if err != nil || !known || m.used >= limit {
+			if err != nil || !known || stays(&m) {
 				return err
 			}
 			tx.Delete(r.Key)

@@ -19,7 +19,7 @@ var samples = map[string]struct {
 		[]byte{0, 0, 0, 0, 0, 0, 0, 9}, []byte{0, 0, 0, 0, 0, 0, 0, 8}, make([]byte, 4+4+8+2), []byte{1, 1}, make([]byte, 8+8+8))},
 	"entry":      {octets: make([]byte, 4+8+8+4), open: true},
 	"segment":    {octets: make([]byte, 8), open: true},
-	"mark":       {octets: slices.Concat(make([]byte, 4), []byte{1}, make([]byte, 8), []byte{1}, bytes.Repeat([]byte{7}, 16))},
+	"mark":       {octets: slices.Concat(make([]byte, 4), []byte{1, 0}, make([]byte, 8), []byte{1}, bytes.Repeat([]byte{7}, 16))},
 	"references": {octets: []byte{1}, open: true},
 	"pool":       {octets: slices.Concat(make([]byte, 32), []byte{1}, make([]byte, 4), make([]byte, 2*(8+3*4+1)))},
 	"KeyPackage": {octets: make([]byte, 4), open: true},

@@ -94,7 +94,7 @@ func (s *Store) Revoke(ctx context.Context, id wire.QueueID, today qs.Day, m qs.
 			h.marks++
 			tx.Put(key(kindHead, id[:]), marshal(&h))
 		}
-		stored.revoked, stored.used = true, today
+		stored.revoked, stored.brief, stored.used = true, false, today
 		tx.Put(markKey, marshal(&stored))
 		return nil
 	})

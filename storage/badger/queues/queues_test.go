@@ -76,8 +76,8 @@ func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
 func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
 
 // copyDir copies a flat directory and leaves holes where files have zeros: most
-// of Badger's files are mapped larger than what is in them. If Badger removes a
-// file meanwhile the copy is none that a crash could leave, and is made again.
+// of Badger's files are mapped larger than what is in them. If Badger replaces
+// files meanwhile the copy is none that a crash could leave, and is made again.
 func copyDir(from, to string) error {
 	for range 100 {
 		err := errors.Join(os.RemoveAll(to), os.Mkdir(to, 0o700))
@@ -93,11 +93,25 @@ func copyDir(from, to string) error {
 				break
 			}
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		after, listErr := os.ReadDir(from)
+		if listErr != nil {
+			return listErr
+		}
+		if err == nil && names(files) == names(after) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return errors.New("the directory does not come to rest")
+}
+
+func names(files []fs.DirEntry) (all string) {
+	for _, f := range files {
+		all += f.Name() + "\n"
+	}
+	return all
 }
 
 func copySparse(from, to string) error {

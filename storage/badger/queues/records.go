@@ -144,6 +144,7 @@ func (s *segment) read(r *tlscodec.Reader) {
 type mark struct {
 	used    qs.Day
 	revoked bool
+	brief   bool   // forgotten with claims
 	number  uint64 // of the last entry
 	claim   qs.Mark
 }
@@ -151,6 +152,7 @@ type mark struct {
 func (m *mark) write(w *tlscodec.Writer) {
 	w.Uint32(uint32(m.used))
 	w.Bool(m.revoked)
+	w.Bool(m.brief)
 	w.Uint64(m.number)
 	w.Bool(m.claim != qs.Mark{})
 	if m.claim != (qs.Mark{}) {
@@ -159,7 +161,7 @@ func (m *mark) write(w *tlscodec.Writer) {
 }
 
 func (m *mark) read(r *tlscodec.Reader) {
-	m.used, m.revoked, m.number = qs.Day(r.Uint32()), r.Bool(), r.Uint64()
+	m.used, m.revoked, m.brief, m.number = qs.Day(r.Uint32()), r.Bool(), r.Bool(), r.Uint64()
 	if r.Bool() {
 		copy(m.claim[:], r.Fixed(len(m.claim)))
 		if r.Err() == nil && m.claim == (qs.Mark{}) {

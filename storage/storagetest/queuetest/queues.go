@@ -318,6 +318,17 @@ func testOldMarks(b *bench) {
 	b.outcome(entryOf(id, qs.Mark{1}, 5), wire.Delivered, true)
 	b.outcome(entryOf(id, qs.Mark{2}, 6), wire.Delivered, false)
 	b.outcome(entryOf(id, qs.Mark{3}, 5), wire.Delivered, true)
+	for m := range byte(2) {
+		brief := entryOf(id, qs.Mark{10 + m}, 1)
+		brief.Brief = true
+		b.outcome(brief, wire.Delivered, true)
+		b.must(b.store.Expire(b.ctx, qs.Expiry{Claims: today}))
+		b.outcome(brief, wire.Delivered, false)
+	}
+	b.must(b.store.Revoke(b.ctx, id, today, qs.Mark{11}))
+	b.must(b.store.Expire(b.ctx, qs.Expiry{Claims: today + 1}))
+	b.outcome(entryOf(id, qs.Mark{10}, 1), wire.Delivered, true)
+	b.outcome(entryOf(id, qs.Mark{11}, 2), wire.Revoked, false) // what was revoked is remembered
 }
 
 func testConcurrentAppends(b *bench) {

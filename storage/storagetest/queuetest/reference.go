@@ -40,6 +40,7 @@ type entry struct {
 type mark struct {
 	used    qs.Day
 	revoked bool
+	brief   bool
 	number  uint64
 	claim   qs.Mark
 }
@@ -157,7 +158,7 @@ func (q *queue) append(today qs.Day, a qs.Append) qs.Appended {
 		e.start, e.KEMOutput = q.entries[n-1].start, q.entries[n-1].KEMOutput
 	}
 	q.entries = append(q.entries, e)
-	q.marks[a.Mark] = &mark{used: today, number: a.Number, claim: a.Claim}
+	q.marks[a.Mark] = &mark{used: today, number: a.Number, claim: a.Claim, brief: a.Brief}
 	return qs.Appended{Outcome: wire.Delivered, Fresh: true, Push: len(q.Settings.Push) > 0}
 }
 
@@ -230,7 +231,7 @@ func (r *Reference) Revoke(_ context.Context, id wire.QueueID, today qs.Day, m q
 	case q.marks[m] == nil:
 		q.marks[m] = &mark{}
 	}
-	q.marks[m].revoked, q.marks[m].used = true, today
+	q.marks[m].revoked, q.marks[m].brief, q.marks[m].used = true, false, today
 	return nil
 }
 
@@ -278,7 +279,7 @@ func (r *Reference) Expire(_ context.Context, e qs.Expiry) error {
 	maps.DeleteFunc(r.queues, func(_ wire.QueueID, q *queue) bool { return q.used < e.Queues })
 	for _, q := range r.queues {
 		q.expire(e.Entries)
-		maps.DeleteFunc(q.marks, func(_ qs.Mark, m *mark) bool { return m.used < e.Marks })
+		maps.DeleteFunc(q.marks, func(_ qs.Mark, m *mark) bool { return m.used < e.Marks || m.brief && m.used < e.Claims })
 	}
 	maps.DeleteFunc(r.payloads, func(id wire.PayloadID, _ *payload) bool { return qs.PayloadDay(id) < e.Payloads })
 	for _, p := range r.pools {
