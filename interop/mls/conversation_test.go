@@ -132,7 +132,7 @@ func (c *conversation) accept(by member, made *bundle, newcomers []member) {
 	}
 	c.deliver(by, made.Commit)
 	c.ok(by, by.merge())
-	c.dropRemoved(made)
+	c.dropRemoved()
 	for _, m := range newcomers {
 		c.ok(m, m.joinWelcome(made.Welcome, c.treeFrom(by), false))
 		c.members = append(c.members, m)
@@ -155,9 +155,8 @@ func (c *conversation) treeFrom(committer member) []byte {
 	return tree
 }
 
-// dropRemoved lets go of those whom a commit removed, who must know it and can
-// not follow the group any more.
-func (c *conversation) dropRemoved(commit *bundle) {
+// dropRemoved lets go of those whom a commit removed, who must know it.
+func (c *conversation) dropRemoved() {
 	c.t.Helper()
 	var left []member
 	for _, m := range c.members {

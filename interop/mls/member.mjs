@@ -244,12 +244,15 @@ export class Member {
   }
 
   async groupInfoOf(state, inlineTree) {
-    const external = await this.cs.hpke.deriveKeyPair(state.keySchedule.externalSecret)
-    const key = await this.cs.hpke.exportPublicKey(external.publicKey)
+    if (this.quirks) {
+      const make = inlineTree ? mls.createGroupInfoWithExternalPubAndRatchetTree : mls.createGroupInfoWithExternalPub
+      return message("mls_group_info", { groupInfo: await make(state, [], this.cs) })
+    }
     // Shim: external_pub holds an HPKEPublicKey, which is opaque<V>. ts-mls
     // leaves out the inner length.
-    const extensionData = this.quirks ? key : encode(varLenDataEncoder)(key)
-    const extensions = [{ extensionType: "external_pub", extensionData }]
+    const external = await this.cs.hpke.deriveKeyPair(state.keySchedule.externalSecret)
+    const key = await this.cs.hpke.exportPublicKey(external.publicKey)
+    const extensions = [{ extensionType: "external_pub", extensionData: encode(varLenDataEncoder)(key) }]
     if (inlineTree) extensions.push({ extensionType: "ratchet_tree", extensionData: encodeRatchetTree(state.ratchetTree) })
     const groupInfo = await createGroupInfo(state.groupContext, state.confirmationTag, state, extensions, this.cs)
     return message("mls_group_info", { groupInfo })
@@ -257,9 +260,9 @@ export class Member {
 
   // readingExternalPub is the other half of that shim.
   readingExternalPub(info) {
+    if (this.quirks) return this.cs
     const { hpke } = this.cs
     const { extensionData } = info.extensions.find((e) => e.extensionType === "external_pub")
-    if (this.quirks) return this.cs
     // joinGroupExternal imports the extension as it is, and other keys too.
     const importPublicKey = (k) => hpke.importPublicKey(k === extensionData ? decodeVarLenData(k, 0)[0] : k)
     return { ...this.cs, hpke: { ...hpke, importPublicKey } }

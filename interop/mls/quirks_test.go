@@ -109,29 +109,37 @@ func TestExtensionsWithoutPath(t *testing.T) {
 // have external senders whom both stacks hear.
 func TestExternalSenderWithoutList(t *testing.T) {
 	c := start(t, mls.X25519AES128GCM, public, ours)
-	sender, other := c.quirky(), c.client(ours)
+	sender, creator, other := c.quirky(), c.client(ts), c.client(ours)
 	var one struct{ Data octets }
 	c.ok(sender, sender.call("externalSender", nil, &one))
 	theirs := extension{uint16(mls.ExtensionTypeExternalSenders), one.Data}
-	fails(t, other.create([]byte("theirs"), []extension{theirs}), mls.ErrMalformed, "")
+	c.ok(creator, creator.create([]byte("theirs"), []extension{theirs}))
+	made, err := creator.commit(public, add(c, other))
+	c.ok(creator, err)
+	fails(t, other.joinWelcome(made.Welcome, nil, false), mls.ErrMalformed, "")
 
 	s, err := c.suite.Suite()
 	c.ok(other, err)
 	key, err := s.GenerateSignatureKey(rand.Reader)
 	c.ok(other, err)
-	list := mls.ExternalSenders{{SignatureKey: key.Public(), Credential: mls.BasicCredential([]byte("service"))}}
+	list := mls.ExternalSenders{{SignatureKey: key.Public(), Credential: mls.BasicCredential([]byte("service"))}, {}}
+	c.ok(other, mls.Unmarshal(one.Data, &list[1]))
 	data, err := mls.Marshal(&list)
 	c.ok(other, err)
 	g := &conversation{t: t, peer: c.peer, suite: c.suite, how: c.how, members: []member{c.client(ours)}}
 	c.ok(other, g.members[0].create([]byte("ours"), []extension{{uint16(mls.ExtensionTypeExternalSenders), data}}))
 	g.commitAdding(g.members[0], g.clients(ts, ours)...)
 	g.talk()
+	gi, err := g.members[0].groupInfo(true)
+	c.ok(other, err)
+	err = sender.call("proposeFromOutside", object{"groupInfo": octets(gi), "proposal": proposal{Type: "remove", Leaf: 2}}, nil)
+	fails(t, err, nil, "external_sender")
 	message, err := encoded(group.ProposeAsExternal(s, []byte("ours"), g.epoch(), 0, key, group.Remove(2)))
 	c.ok(other, err)
 	for _, m := range g.members {
 		_, err := m.process(message)
 		if m.kind() == ts {
-			fails(t, err, nil, "")
+			fails(t, err, nil, "ExternalSender")
 		} else {
 			c.ok(m, err)
 		}
@@ -208,7 +216,7 @@ func TestSelfRemoveIsUnsupported(t *testing.T) {
 		t.Fatalf("delivery service: %v", err)
 	}
 	_, err = c.members[2].process(message)
-	fails(t, err, nil, "")
+	fails(t, err, nil, "Offset beyond buffer")
 	_, err = stays.process(message)
 	c.ok(stays, err)
 	commit, err := stays.group.Commit(group.CommitOptions{})
