@@ -20,7 +20,7 @@ type opened struct {
 	dir string
 }
 
-func open(t *testing.T, dir string, fault func(badger.Step) error) opened {
+func open(t testing.TB, dir string, fault func(badger.Step) error) opened {
 	t.Helper()
 	db, err := badger.Open(badger.Config{Dir: dir, Format: allowances.Format, Fault: fault})
 	if err != nil {
