@@ -184,3 +184,39 @@ func TestGrownTrees(t *testing.T) {
 		}
 	}
 }
+
+// A commit's work grows with the depth of the tree, not with its members: from
+// 64 to 2048 members the depth less than doubles.
+func TestCommitIsLogarithmic(t *testing.T) {
+	work := func(members int) (commit, process float64) {
+		g := grow(t, treeKind{true, members})
+		from, to := g.member(t, 0), g.member(t, mls.LeafIndex(members-1))
+		var made *group.Commit
+		commit = testing.AllocsPerRun(3, func() {
+			from.Discard()
+			var err error
+			if made, err = from.Commit(group.CommitOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		// Processing happens once per commit, so both take turns.
+		both := testing.AllocsPerRun(3, func() {
+			if _, err := from.Merge(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := to.Process(made.Message); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			if made, err = from.Commit(group.CommitOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return commit, both - commit
+	}
+	smallCommit, smallProcess := work(64)
+	largeCommit, largeProcess := work(2048)
+	if largeCommit > 2*smallCommit || largeProcess > 2*smallProcess {
+		t.Errorf("allocations: commit %v to %v, process %v to %v", smallCommit, largeCommit, smallProcess, largeProcess)
+	}
+}
