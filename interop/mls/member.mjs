@@ -288,8 +288,10 @@ export class Member {
   }
 }
 
+// ts-mls has names for the extension types that it knows, and numbers for others.
 function extension({ type, data }) {
-  return { extensionType: type, extensionData: data }
+  const known = Object.entries(mls.defaultExtensionTypes).find(([, number]) => number === type)
+  return { extensionType: known ? known[0] : type, extensionData: data }
 }
 
 function message(wireformat, content) {
