@@ -88,10 +88,14 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("keys rotate", stderr).withConfig()
 	class := f.String("class", "", "only this `class`")
 	typeName := f.String("type", "", "only this token `type`, such as 0x0005")
+	all := f.Bool("all", false, "all classes and types")
 	now := f.Bool("now", false, "start the new key at once, dropping a key beside the preferred one")
 	compromised := f.Bool("compromised", false, "drop all keys at once; their tokens are lost")
 	if err := f.parse(args, 0); err != nil {
 		return err
+	}
+	if (*class == "" && *typeName == "") != *all {
+		return errors.New("say which keys: -class, -type or both, or -all")
 	}
 	ring, slots, err := f.ring()
 	if err != nil {

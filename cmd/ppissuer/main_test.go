@@ -230,7 +230,7 @@ func killRotate(ts *testscript.TestScript, _ bool, args []string) {
 	killed := 0
 	for i := range n {
 		how := []string{"-now", "-compromised"}[i%2]
-		c := exec.Command(program, "keys", "rotate", "-config", ts.MkAbs(args[1]), how)
+		c := exec.Command(program, "keys", "rotate", "-config", ts.MkAbs(args[1]), "-all", how)
 		c.Dir = ts.Getenv("WORK")
 		ts.Check(c.Start())
 		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)

@@ -54,8 +54,8 @@ func serveUntilKilled(h http.Handler, file string) {
 	ok(http.Serve(l, h))
 }
 
-// accountSystem address secret: an account system whose credentials are "good"
-// and a name.
+// accountSystem address secret: an account system whose credentials are "good-"
+// and a name. The account "slow" takes it a second, and leaves the file "asked".
 func accountSystem() {
 	key := must(secretFile(os.Args[2]))
 	serveUntilKilled(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,6 +72,10 @@ func accountSystem() {
 		case !good:
 			w.WriteHeader(http.StatusForbidden)
 		default:
+			if name == "slow" {
+				ok(os.WriteFile("asked", nil, 0o600))
+				time.Sleep(time.Second)
+			}
 			json.NewEncoder(w).Encode(map[string]string{"account": name})
 		}
 	}), os.Args[1])
