@@ -8,7 +8,8 @@ type check struct {
 	rule    string
 	source  string
 	openmls string
-	// member says where the rule is tested if no server can check it.
+	// member names the test of package group, or of package mls, for a rule that
+	// no server can check.
 	member string
 }
 
@@ -133,11 +134,12 @@ var catalogue = []check{
 	{id: "I11", rule: "an imported group fits the policy", source: "policy"},
 	{id: "I12", rule: "a registered group is new", source: "policy"},
 
-	{id: "X1", rule: "the membership tag verifies", source: "RFC 9420, 6.2", openmls: "1202 1302", member: "mls/group"},
-	{id: "X2", rule: "the confirmation tag verifies", source: "RFC 9420, 12.4.2", openmls: "1411", member: "mls/group"},
-	{id: "X3", rule: "path secrets decrypt and give the path's keys", source: "RFC 9420, 7.5", member: "mls/group"},
-	{id: "X4", rule: "kem_output gives the external init secret", source: "RFC 9420, 8.3", openmls: "409", member: "mls/group"},
-	{id: "X5", rule: "pre-shared keys are known", source: "RFC 9420, 12.4.2", openmls: "1205 1401", member: "mls/group"},
-	{id: "X6", rule: "a Welcome opens and leads into the group", source: "RFC 9420, 12.4.3.1", openmls: "1403 1412 1413 1414 1417", member: "mls/group"},
-	{id: "X7", rule: "a PrivateMessage decrypts, is padded with zeros, and is its sender's", source: "RFC 9420, 6.3", openmls: "1303 1304 1305", member: "mls/group"},
+	{id: "X1", rule: "the membership tag verifies", source: "RFC 9420, 6.2", openmls: "1202 1302", member: "TestFramingIsChecked"},
+	{id: "X2", rule: "the confirmation tag verifies", source: "RFC 9420, 12.4.2", openmls: "1411", member: "TestFramingIsChecked"},
+	{id: "X3", rule: "path secrets decrypt and give the path's keys", source: "RFC 9420, 7.5", member: "TestPathIsChecked"},
+	{id: "X4", rule: "kem_output gives the external init secret", source: "RFC 9420, 8.3", openmls: "409", member: "TestExternalCommitIsChecked"},
+	{id: "X5", rule: "pre-shared keys are known", source: "RFC 9420, 12.4.2", openmls: "1205 1401", member: "TestProposalListIsChecked"},
+	{id: "X6", rule: "a Welcome opens and leads into the group", source: "RFC 9420, 12.4.3.1", openmls: "1403 1412 1413 1414 1417", member: "TestWelcomeIsChecked"},
+	{id: "X7", rule: "a PrivateMessage decrypts and is its sender's", source: "RFC 9420, 6.3", openmls: "1304 1305", member: "TestPrivateFramingIsChecked"},
+	{id: "X8", rule: "a PrivateMessage is padded with zeros", source: "RFC 9420, 6.3.1", openmls: "1303", member: "TestPaddingMustBeZero"},
 }

@@ -178,24 +178,28 @@ func (g *Group) checkJoiner(a *mls.AuthenticatedContent) (*mls.LeafNode, error) 
 // A proposal by value is the committer's own.
 func (g *Group) resolve(a *mls.AuthenticatedContent) ([]*epoch.Proposal, error) {
 	list := make([]*epoch.Proposal, 0, len(a.Content.Commit.Proposals))
-	seen := map[string]bool{}
+	entries := make(map[string]*PendingEntry, len(g.header.Pending))
+	for i := range g.header.Pending {
+		entries[string(g.header.Pending[i].Ref)] = &g.header.Pending[i]
+	}
+	named := make(map[string]bool)
 	var unknown []mls.ProposalRef
 	for _, p := range a.Content.Commit.Proposals {
 		if p.Proposal != nil {
 			list = append(list, &epoch.Proposal{Proposal: p.Proposal, Sender: a.Content.Sender})
 			continue
 		}
-		entry := g.header.find(p.Ref)
+		entry := entries[string(p.Ref)]
 		if entry == nil {
 			unknown = append(unknown, p.Ref)
 			continue
 		}
-		if seen[string(p.Ref)] {
+		if named[string(p.Ref)] {
 			return nil, ErrRepeatedProposal
 		}
-		seen[string(p.Ref)] = true
+		named[string(p.Ref)] = true
 		if len(unknown) > 0 {
-			continue
+			continue // the records are not needed any more
 		}
 		resolved, err := g.pending(entry)
 		if err != nil {

@@ -3,6 +3,9 @@ package publicgroup_test
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
@@ -68,12 +71,30 @@ func TestINV11BadInputChangesNothing(t *testing.T) {
 			t.Run(n.check+"/"+n.name, n.run)
 		}
 	}
+	members := memberTests(t)
 	for _, c := range catalogue {
+		if c.member != "" && !members[c.member] {
+			t.Errorf("%s (%s): no %s among the members' tests", c.id, c.rule, c.member)
+		}
 		if tested[c.id] == (c.member != "") {
 			t.Errorf("%s (%s): tested here: %t, left to members: %q", c.id, c.rule, tested[c.id], c.member)
 		}
 	}
 }
+
+// memberTests returns the names of the tests of packages group and mls.
+func memberTests(t *testing.T) map[string]bool {
+	files := append(must(filepath.Glob("../group/*_test.go")), must(filepath.Glob("../*_test.go"))...)
+	names := map[string]bool{}
+	for _, f := range files {
+		for _, m := range testName.FindAllSubmatch(must(os.ReadFile(f)), -1) {
+			names[string(m[1])] = true
+		}
+	}
+	return names
+}
+
+var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
 func (n *negative) run(t *testing.T) {
 	s := standard(t, n.cfg)
