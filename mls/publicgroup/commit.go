@@ -53,111 +53,127 @@ type StagedCommit struct {
 // [ErrWireFormat], [ErrContentType], [epoch.ErrWrongGroup],
 // [epoch.ErrWrongEpoch], [mls.ErrSender], [epoch.ErrTag], [ErrClosed],
 // [ErrExternalCommit], [ErrUnknownProposal], [ErrRepeatedProposal],
-// [ErrPendingProposals], [ErrPathWanted], [ErrGroupInfo] and [ErrWelcome] for parts that are missing or
-// unwanted; [epoch.ErrUnknownSender] and [mls.ErrSignature]; those of
+// [ErrPendingProposals], [ErrPathWanted], [ErrGroupInfo] and [ErrWelcome] for
+// parts that are missing or unwanted; [epoch.ErrUnknownSender] and [mls.ErrSignature]; those of
 // [epoch.State.Apply], [ErrLifetime], [ErrLeafRefused]; those of
 // [epoch.Applied.MergePath] and [epoch.Applied.Context], [ErrTooManyMembers];
 // [ErrGroupInfo] and [ErrWelcome].
 func (g *Group) StageCommit(b *Bundle, now time.Time) (*StagedCommit, error) {
+	c, err := g.openCommit(b)
+	if err != nil {
+		return nil, err
+	}
+	t, err := g.enact(c, now)
+	if err != nil {
+		return nil, err
+	}
+	return g.settle(c, t)
+}
+
+// candidate is a commit on its way through the checks.
+type candidate struct {
+	message  *mls.AuthenticatedContent
+	state    *epoch.State
+	joiner   *mls.LeafNode // of an external commit
+	list     []*epoch.Proposal
+	pathless uint32
+	info     submitted
+	welcome  *mls.Welcome // names nobody twice
+
+	effects *epoch.Applied // set by enact
+}
+
+// openCommit reads a bundle and makes all checks that take no signature.
+func (g *Group) openCommit(b *Bundle) (*candidate, error) {
 	if b.size() > g.cfg.MaxMessage {
 		return nil, ErrTooLarge
 	}
-	a, s, err := g.openHandshake(b.Commit, mls.ContentTypeCommit)
-	if err != nil {
+	c := new(candidate)
+	var err error
+	if c.message, c.state, err = g.openHandshake(b.Commit, mls.ContentTypeCommit); err != nil {
 		return nil, err
 	}
-	commit := a.Content.Commit
-	joiner, err := g.checkJoiner(a)
-	if err != nil {
+	if c.joiner, err = g.checkJoiner(c.message); err != nil {
 		return nil, err
 	}
-	list, err := g.resolve(a)
-	if err != nil {
+	if c.list, err = g.resolve(c.message); err != nil {
 		return nil, err
 	}
-	if err := g.checkCovered(a.Content.Sender, list); err != nil {
+	if err := g.checkCovered(c.message.Content.Sender, c.list); err != nil {
 		return nil, err
 	}
-	pathless, err := g.countPathless(list, commit.Path != nil)
-	if err != nil {
+	if c.pathless, err = g.countPathless(c.list, c.message.Content.Commit.Path != nil); err != nil {
 		return nil, err
 	}
-	info, err := g.openGroupInfo(b)
-	if err != nil {
+	if c.info, err = g.openGroupInfo(b); err != nil {
 		return nil, err
 	}
-	welcome, err := g.openWelcome(b.Welcome, list)
-	if err != nil {
-		return nil, err
-	}
+	c.welcome, err = g.openWelcome(b.Welcome, c.list)
+	return c, err
+}
 
-	if err := s.VerifyContent(a); err != nil {
+// enact verifies the signature, applies the proposals and the path, and leads to
+// the new epoch (RFC 9420, Section 12.4.2).
+func (g *Group) enact(c *candidate, now time.Time) (*epoch.Transition, error) {
+	if err := c.state.VerifyContent(c.message); err != nil {
 		return nil, err
 	}
-	effects, err := s.Apply(a.Content.Sender, joiner, list, g.cfg.Rules)
-	if err != nil {
+	var err error
+	if c.effects, err = c.state.Apply(c.message.Content.Sender, c.joiner, c.list, g.cfg.Rules); err != nil {
 		return nil, err
 	}
-	if err := g.checkEntering(s, effects, commit.Path, now); err != nil {
+	path := c.message.Content.Commit.Path
+	if err := g.checkEntering(c.state, c.effects, path, now); err != nil {
 		return nil, err
 	}
-	if commit.Path != nil {
-		if err := effects.MergePath(commit.Path); err != nil {
+	if path != nil {
+		if err := c.effects.MergePath(path); err != nil {
 			return nil, err
 		}
 	}
-	if effects.Edit.Members() > g.cfg.MaxMembers {
+	if c.effects.Edit.Members() > g.cfg.MaxMembers {
 		return nil, ErrTooManyMembers
 	}
-	t, err := transition(effects, a)
+	provisional, err := c.effects.Context()
 	if err != nil {
 		return nil, err
 	}
+	ctx, err := c.effects.Confirmed(provisional, c.message)
+	if err != nil {
+		return nil, err
+	}
+	return c.effects.Next(ctx, c.message.ConfirmationTag)
+}
 
-	refs, err := keyPackageRefs(g.suite, effects.KeyPackages)
+// settle checks Welcome and GroupInfo against the new epoch and puts together
+// what changes.
+func (g *Group) settle(c *candidate, t *epoch.Transition) (*StagedCommit, error) {
+	refs, err := keyPackageRefs(g.suite, c.effects.KeyPackages)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkWelcome(welcome, refs); err != nil {
+	if err := checkWelcome(c.welcome, refs); err != nil {
 		return nil, err
 	}
 	h := g.header.next()
-	h.Context, h.InterimTranscriptHash, h.ConfirmationTag = t.Context, t.InterimTranscriptHash, a.ConfirmationTag
-	h.Tree, h.PathlessAdds, h.Pending, h.ReInit = t.Changes.Header, pathless, nil, effects.ReInit
-	if h.Info, err = g.checkCommitInfo(info, h, effects); err != nil {
+	h.Context, h.InterimTranscriptHash, h.ConfirmationTag = t.Context, t.InterimTranscriptHash, c.message.ConfirmationTag
+	h.Tree, h.PathlessAdds, h.Pending, h.ReInit = t.Changes.Header, c.pathless, nil, c.effects.ReInit
+	if h.Info, err = g.checkCommitInfo(c.info, h, c.effects); err != nil {
 		return nil, err
 	}
-	added := make([]mls.LeafIndex, len(effects.Added))
-	for i := range effects.Added {
-		added[i] = effects.Added[i].Leaf
-	}
-	retained := g.retain(h, added)
-	c := g.changes(h)
-	c.Tree, c.Retained = t.Changes, retained
-	staged := &StagedCommit{Effects: effects, Path: commit.Path != nil, KeyPackages: refs, Welcome: welcome,
-		AuthenticatedData: a.Content.AuthenticatedData, Changes: c}
-	named := namedBy(list)
+	retained := g.retain(h, c.effects.Added)
+	changes := g.changes(h)
+	changes.Tree, changes.Retained = t.Changes, retained
+	staged := &StagedCommit{Effects: c.effects, Path: c.message.Content.Commit.Path != nil, KeyPackages: refs,
+		Welcome: c.welcome, AuthenticatedData: c.message.Content.AuthenticatedData, Changes: changes}
+	named := namedBy(c.list)
 	for _, e := range g.header.Pending {
-		c.Proposals = append(c.Proposals, ProposalWrite{Ref: e.Ref})
+		changes.Proposals = append(changes.Proposals, ProposalWrite{Ref: e.Ref})
 		if !named[string(e.Ref)] {
 			staged.Dropped = append(staged.Dropped, e)
 		}
 	}
 	return staged, nil
-}
-
-// transition closes the changes of the tree and hashes the commit into the
-// transcript.
-func transition(effects *epoch.Applied, a *mls.AuthenticatedContent) (*epoch.Transition, error) {
-	provisional, err := effects.Context()
-	if err != nil {
-		return nil, err
-	}
-	ctx, err := effects.Confirmed(provisional, a)
-	if err != nil {
-		return nil, err
-	}
-	return effects.Next(ctx, a.ConfirmationTag)
 }
 
 // checkJoiner returns the leaf that an external committer brings, nil for a
@@ -172,87 +188,6 @@ func (g *Group) checkJoiner(a *mls.AuthenticatedContent) (*mls.LeafNode, error) 
 		return nil, fmt.Errorf("external commit: %w", epoch.ErrPathRequired)
 	}
 	return &a.Content.Commit.Path.LeafNode, nil
-}
-
-// resolve returns a commit's list of proposals with those it names filled in.
-// A proposal by value is the committer's own.
-func (g *Group) resolve(a *mls.AuthenticatedContent) ([]*epoch.Proposal, error) {
-	list := make([]*epoch.Proposal, 0, len(a.Content.Commit.Proposals))
-	entries := make(map[string]*PendingEntry, len(g.header.Pending))
-	for i := range g.header.Pending {
-		entries[string(g.header.Pending[i].Ref)] = &g.header.Pending[i]
-	}
-	named := make(map[string]bool)
-	var unknown []mls.ProposalRef
-	for _, p := range a.Content.Commit.Proposals {
-		if p.Proposal != nil {
-			list = append(list, &epoch.Proposal{Proposal: p.Proposal, Sender: a.Content.Sender})
-			continue
-		}
-		entry := entries[string(p.Ref)]
-		if entry == nil {
-			unknown = append(unknown, p.Ref)
-			continue
-		}
-		if named[string(p.Ref)] {
-			return nil, ErrRepeatedProposal
-		}
-		named[string(p.Ref)] = true
-		if len(unknown) > 0 {
-			continue // the records are not needed any more
-		}
-		resolved, err := g.pending(entry)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, resolved)
-	}
-	if len(unknown) > 0 {
-		return nil, &UnknownProposalsError{Refs: unknown}
-	}
-	return list, nil
-}
-
-func namedBy(list []*epoch.Proposal) map[string]bool {
-	named := make(map[string]bool, len(list))
-	for _, p := range list {
-		if p.Ref != nil {
-			named[string(p.Ref)] = true
-		}
-	}
-	return named
-}
-
-// checkCovered enforces [Config.CoverRemovals]. A proposal is covered if the
-// commit names it or removes the same leaf otherwise.
-func (g *Group) checkCovered(committer mls.Sender, list []*epoch.Proposal) error {
-	if !g.cfg.CoverRemovals {
-		return nil
-	}
-	named, removed := namedBy(list), map[mls.LeafIndex]bool{}
-	for _, p := range list {
-		if p.Type == mls.ProposalTypeRemove {
-			removed[p.Remove] = true
-		}
-	}
-	var left []mls.ProposalRef
-	for _, e := range g.header.Pending {
-		leaf := e.Sender.Leaf
-		switch {
-		case e.Type == mls.ProposalTypeSelfRemove:
-		case e.Type == mls.ProposalTypeRemove && e.Sender.Type == mls.SenderTypeExternal && committer.Type == mls.SenderTypeMember:
-			leaf = e.Target
-		default:
-			continue
-		}
-		if !named[string(e.Ref)] && !removed[leaf] {
-			left = append(left, e.Ref)
-		}
-	}
-	if len(left) > 0 {
-		return &PendingProposalsError{Refs: left}
-	}
-	return nil
 }
 
 // countPathless returns how many members were added without a path once the

@@ -66,8 +66,9 @@ type Config struct {
 	// Rules are the application's decisions about leaves and application data.
 	Rules *epoch.Rules
 	// CheckLeaf judges a leaf that enters the group, or replaces old if that is
-	// not nil: its credential, above all. Its error is returned within
-	// [ErrLeafRefused]. Default: none is refused.
+	// not nil: its credential, above all. The leaf of a path may not be verified
+	// yet; if it proves invalid, the commit is refused whatever CheckLeaf says.
+	// Its error is returned within [ErrLeafRefused]. Default: none is refused.
 	CheckLeaf func(old, leaf *mls.LeafNode) error
 }
 

@@ -78,7 +78,7 @@ func (w *world) drafts(p *person, o group.CommitOptions) *group.Commit {
 	w.Helper()
 	o.GroupInfo.ExternalPub = true
 	c, err := p.Commit(o)
-	must(0, err)
+	mustDo(err)
 	return c
 }
 
@@ -128,7 +128,7 @@ func (w *world) proposals(grow bool) {
 		default:
 			m, err = q.ProposeUpdate(nil, group.MessageOptions{AuthenticatedData: []byte{1}})
 		}
-		must(0, err)
+		mustDo(err)
 		data := must(mls.Marshal(m))
 		if _, err := w.server().StageProposal(data, now); errors.Is(err, publicgroup.ErrSecondSelfRemove) || errors.Is(err, publicgroup.ErrKnownProposal) {
 			continue
@@ -151,21 +151,21 @@ func (w *world) joinExternally(again int) {
 	}
 	if l, q := w.anyone(old); q != nil && len(w.awake) > 3 && w.IntN(2) == 0 {
 		m, err := q.Propose(group.SelfRemove(), group.MessageOptions{})
-		must(0, err)
+		mustDo(err)
 		w.propose(m, q)
 		_ = l
 	}
 	j, err := w.server().ExternalJoin()
-	must(0, err)
+	mustDo(err)
 	o.Tree, o.GroupInfo = j.Tree, group.GroupInfoOptions{ExternalPub: true}
 	for _, data := range j.SelfRemoves {
 		var m mls.Message
-		must(0, mls.Unmarshal(data, &m))
+		mustDo(mls.Unmarshal(data, &m))
 		o.SelfRemoves = append(o.SelfRemoves, m.PublicMessage)
 	}
 	var c *group.Commit
 	joiner.Group, c, err = group.JoinExternal(joiner.cfg, joiner.client, j.GroupInfo, o)
-	must(0, err)
+	mustDo(err)
 	w.commit(c, nil, joiner, nil, 1)
 }
 
@@ -206,7 +206,7 @@ func (w *world) removeSome(by mls.LeafIndex, p *person, leaves []mls.LeafIndex) 
 func (w *world) cut(by mls.LeafIndex, p *person) {
 	w.Helper()
 	var o group.CommitOptions
-	must(0, w.server().Tree().EachLeaf(func(l mls.LeafIndex, _ *mls.LeafNode) error {
+	mustDo(w.server().Tree().EachLeaf(func(l mls.LeafIndex, _ *mls.LeafNode) error {
 		if l > by {
 			o.Proposals = append(o.Proposals, group.Remove(l))
 		}
@@ -228,7 +228,7 @@ func (w *world) race(by mls.LeafIndex, p *person) {
 	second := w.bundle(w.drafts(q, group.CommitOptions{ForcePath: true}))
 	g := w.server()
 	staged, err := g.StageCommit(second, now)
-	must(0, err)
+	mustDo(err)
 	w.commit(first, p, nil, nil, 1)
 	if _, err := g.Apply(staged.Changes); !errors.Is(err, publicgroup.ErrStale) {
 		w.Fatalf("the second commit of an epoch was applied: %v", err)

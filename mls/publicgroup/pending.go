@@ -81,3 +81,84 @@ func (g *Group) Pending(keep func(*PendingEntry) bool) ([][]byte, error) {
 	}
 	return out, nil
 }
+
+// resolve returns a commit's list of proposals with those it names filled in.
+// A proposal by value is the committer's own.
+func (g *Group) resolve(a *mls.AuthenticatedContent) ([]*epoch.Proposal, error) {
+	list := make([]*epoch.Proposal, 0, len(a.Content.Commit.Proposals))
+	entries := make(map[string]*PendingEntry, len(g.header.Pending))
+	for i := range g.header.Pending {
+		entries[string(g.header.Pending[i].Ref)] = &g.header.Pending[i]
+	}
+	named := make(map[string]bool)
+	var unknown []mls.ProposalRef
+	for _, p := range a.Content.Commit.Proposals {
+		if p.Proposal != nil {
+			list = append(list, &epoch.Proposal{Proposal: p.Proposal, Sender: a.Content.Sender})
+			continue
+		}
+		entry := entries[string(p.Ref)]
+		if entry == nil {
+			unknown = append(unknown, p.Ref)
+			continue
+		}
+		if named[string(p.Ref)] {
+			return nil, ErrRepeatedProposal
+		}
+		named[string(p.Ref)] = true
+		if len(unknown) > 0 {
+			continue // the records are not needed any more
+		}
+		resolved, err := g.pending(entry)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, resolved)
+	}
+	if len(unknown) > 0 {
+		return nil, &UnknownProposalsError{Refs: unknown}
+	}
+	return list, nil
+}
+
+func namedBy(list []*epoch.Proposal) map[string]bool {
+	named := make(map[string]bool, len(list))
+	for _, p := range list {
+		if p.Ref != nil {
+			named[string(p.Ref)] = true
+		}
+	}
+	return named
+}
+
+// checkCovered enforces [Config.CoverRemovals]. A proposal is covered if the
+// commit names it or removes the same leaf otherwise.
+func (g *Group) checkCovered(committer mls.Sender, list []*epoch.Proposal) error {
+	if !g.cfg.CoverRemovals {
+		return nil
+	}
+	named, removed := namedBy(list), map[mls.LeafIndex]bool{}
+	for _, p := range list {
+		if p.Type == mls.ProposalTypeRemove {
+			removed[p.Remove] = true
+		}
+	}
+	var left []mls.ProposalRef
+	for _, e := range g.header.Pending {
+		leaf := e.Sender.Leaf
+		switch {
+		case e.Type == mls.ProposalTypeSelfRemove:
+		case e.Type == mls.ProposalTypeRemove && e.Sender.Type == mls.SenderTypeExternal && committer.Type == mls.SenderTypeMember:
+			leaf = e.Target
+		default:
+			continue
+		}
+		if !named[string(e.Ref)] && !removed[leaf] {
+			left = append(left, e.Ref)
+		}
+	}
+	if len(left) > 0 {
+		return &PendingProposalsError{Refs: left}
+	}
+	return nil
+}

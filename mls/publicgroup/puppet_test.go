@@ -46,6 +46,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+func mustDo(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
 func (s *scene) ok(err error) {
 	s.Helper()
 	if err != nil {
@@ -113,8 +119,8 @@ func (s *scene) leaf(key *mls.SignatureKey) *mls.LeafNode {
 
 // sign signs the leaf and the KeyPackage as they are.
 func (c *client) sign() *client {
-	must(0, c.keyPackage.LeafNode.Sign(c.key, nil, 0))
-	must(0, c.keyPackage.Sign(c.key))
+	mustDo(c.keyPackage.LeafNode.Sign(c.key, nil, 0))
+	mustDo(c.keyPackage.Sign(c.key))
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/epoch"
 	"github.com/pseudods/pseudods/mls/tree"
 )
 
@@ -129,11 +130,15 @@ func (g *Group) StageRelease(epoch uint64) (*Changes, error) {
 
 // retain adds the new epoch of h to those kept, and drops the oldest beyond the
 // limit.
-func (g *Group) retain(h *Header, added []mls.LeafIndex) []RetainedWrite {
+func (g *Group) retain(h *Header, added []epoch.Change) []RetainedWrite {
 	if len(added) == 0 {
 		return nil
 	}
-	waiting := slices.Sorted(slices.Values(added))
+	waiting := make([]mls.LeafIndex, len(added))
+	for i := range added {
+		waiting[i] = added[i].Leaf
+	}
+	slices.Sort(waiting)
 	r := &Retained{Epoch: h.Context.Epoch, Size: h.Tree.Size, TreeHash: h.Tree.Hash, Waiting: waiting}
 	writes := []RetainedWrite{{r.Epoch, r}}
 	h.Retained = append(h.Retained, r.Epoch)

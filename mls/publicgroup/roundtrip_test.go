@@ -27,7 +27,7 @@ func roundTrip[T any, P interface {
 		return nil
 	}
 	out := P(new(T))
-	must(0, mls.Unmarshal(must(mls.Marshal(v)), out))
+	mustDo(mls.Unmarshal(must(mls.Marshal(v)), out))
 	return out
 }
 

@@ -137,17 +137,17 @@ func followVector(t *testing.T, v *passiveCase) (epochs int) {
 func openVector(t *testing.T, v *passiveCase) (*mls.GroupInfo, mls.RatchetTree, func() (*group.Group, error)) {
 	s := must(v.CipherSuite.Suite())
 	var kp, welcome mls.Message
-	must(0, mls.Unmarshal(v.KeyPackage, &kp))
-	must(0, mls.Unmarshal(v.Welcome, &welcome))
+	mustDo(mls.Unmarshal(v.KeyPackage, &kp))
+	mustDo(mls.Unmarshal(v.Welcome, &welcome))
 	var nodes mls.RatchetTree
 	if len(v.RatchetTree) > 0 {
-		must(0, mls.Unmarshal(v.RatchetTree, &nodes))
+		mustDo(mls.Unmarshal(v.RatchetTree, &nodes))
 	}
 	own := &group.KeyPackage{Public: kp.KeyPackage, InitKey: hpkeKey(s, v.InitPriv), LeafKey: hpkeKey(s, v.LeafPriv),
 		Signer: must(s.ParseSignatureKey(secret.Clone(v.SignaturePriv)))}
 	ref := must(own.Ref())
 	store := group.NewMemoryStore()
-	must(0, store.PutKeyPackage(ref, own))
+	mustDo(store.PutKeyPackage(ref, own))
 	psks := map[string]secret.Bytes{}
 	for _, p := range v.ExternalPSKs {
 		psks[string(p.ID)] = secret.Clone(p.PSK)
@@ -163,7 +163,7 @@ func openVector(t *testing.T, v *passiveCase) (*mls.GroupInfo, mls.RatchetTree, 
 // zeros.
 func hpkeKey(s *mls.Suite, b []byte) mls.HPKEPrivateKey {
 	sample, _, err := s.DeriveKeyPair(s.ZeroSecret())
-	must(0, err)
+	mustDo(err)
 	return mls.HPKEPrivateKey{Bytes: secret.New(append(make([]byte, sample.Len()-len(b)), b...))}
 }
 
@@ -187,7 +187,7 @@ func openWelcome(t *testing.T, s *mls.Suite, w *mls.Welcome, ref mls.KeyPackageR
 func process(t testing.TB, m *group.Group, message []byte) *group.Received {
 	t.Helper()
 	var msg mls.Message
-	must(0, mls.Unmarshal(message, &msg))
+	mustDo(mls.Unmarshal(message, &msg))
 	r, err := m.Process(&msg)
 	if err != nil {
 		t.Fatal(err)

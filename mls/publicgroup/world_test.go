@@ -45,10 +45,10 @@ func newWorld(t testing.TB, suite mls.CipherSuite, seed uint64, cfg publicgroup.
 	var err error
 	senders := mls.ExternalSenders{{SignatureKey: p.client.Signer.Public(), Credential: mls.BasicCredential([]byte("service"))}}
 	p.Group, err = group.Create(p.cfg, p.client, []byte("group"), must(mls.Extensions{}.With(mls.ExtensionTypeExternalSenders, &senders)))
-	must(0, err)
+	mustDo(err)
 	info := must(p.GroupInfo(group.GroupInfoOptions{ExternalPub: true}))
 	c, err := publicgroup.Register(cfg, groupInfoMessage(info), must(p.Tree()))
-	must(0, err)
+	mustDo(err)
 	must(publicgroup.Create(w.store, cfg, c))
 	w.awake[0] = p
 	return w
@@ -97,7 +97,7 @@ func (w *world) propose(m *mls.Message, from *person) {
 	data := must(mls.Marshal(m))
 	g := w.server()
 	staged, err := g.StageProposal(data, now)
-	must(0, err)
+	mustDo(err)
 	must(g.Apply(staged.Changes))
 	for _, p := range w.awake {
 		if p != from {
@@ -161,7 +161,7 @@ func (w *world) wake(staged *publicgroup.StagedCommit, newcomers []*person, few 
 			nodes := must(must(w.server().RetainedTree(epoch)).Export())
 			var err error
 			p.Group, err = group.JoinWelcome(p.cfg, staged.Welcome, group.JoinOptions{Tree: nodes})
-			must(0, err)
+			mustDo(err)
 			w.awake[l] = p
 		}
 		g := w.server()
