@@ -3,6 +3,7 @@ package mls
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 )
@@ -68,8 +69,9 @@ func mustMarshal(v Marshaler) []byte {
 }
 
 // readVector reads the elements of a vector<V>. It makes room for as many as
-// there would be if all were as long as the first, which is usually exact and
-// never more than the input could hold.
+// there would be if all were as long as the first, which is usually exact; but
+// for no more at once than twice the octets that are left, since the first may be
+// the only short one.
 func readVector[T any, P interface {
 	*T
 	Unmarshaler
@@ -79,7 +81,8 @@ func readVector[T any, P interface {
 			var first T
 			before := r.Len()
 			P(&first).UnmarshalTLS(r)
-			out = make([]T, 0, 1+r.Len()/max(1, before-r.Len()))
+			alike, fitting := r.Len()/max(1, before-r.Len()), 2*r.Len()/int(unsafe.Sizeof(first))
+			out = make([]T, 0, 1+min(alike, fitting))
 			out = append(out, first)
 			return
 		}
@@ -103,9 +106,18 @@ func writeVector[T any, P interface {
 	})
 }
 
-// readUint16s reads a vector<V> of 2-octet values.
+// maxTypes bounds the lists of types that a structure may hold, and its list of
+// extensions. Nobody supports more; lists are searched, and a message of a few
+// megabytes could otherwise make its readers search for minutes.
+const maxTypes = 1024
+
+// readUint16s reads a vector<V> of at most maxTypes 2-octet values.
 func readUint16s[T ~uint16](r *tlscodec.Reader) []T {
 	b := tlscodec.NewReader(r.Opaque(), Limits{})
+	if b.Len() > 2*maxTypes {
+		r.Fail(tlscodec.ErrTooLarge)
+		return nil
+	}
 	var out []T
 	if b.Len() > 0 {
 		out = make([]T, 0, b.Len()/2)

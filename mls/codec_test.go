@@ -150,6 +150,8 @@ func TestMalformedValuesRefused(t *testing.T) {
 		"ciphertext shorter than a tag":  {new(mls.HPKECiphertext), v(1, 1, 1, 1)},
 		"tree in a partial GroupInfo":    {new(mls.PartialGroupInfo), v(0, 3, 0, 2, 0, 0)},
 		"ratchet tree presence 4":        {new(mls.PartialGroupInfo), v(4, 0, 0)},
+		"1,025 types":                    {new(mls.RequiredCapabilities), append(append([]byte{0x48, 0x02}, make([]byte, 2050)...), 0, 0)},
+		"1,025 extensions":               {new(mls.Extensions), append([]byte{0x4c, 0x03}, make([]byte, 3*1025)...)},
 		"length header not of min. size": {new(mls.Extension), v(0, 1, 0x40, 1, 7)},
 		"length header with prefix 11":   {new(mls.Extension), v(0, 1, 0xc0, 0, 0, 0, 0, 0, 0, 0)},
 	} {
@@ -182,6 +184,14 @@ func allocated(f func()) uint64 {
 	return b.TotalAlloc - a.TotalAlloc
 }
 
+func smallLeaf(t testing.TB) []byte {
+	b, err := mls.Marshal(&mls.LeafNode{Source: mls.LeafNodeSourceUpdate, Credential: mls.BasicCredential(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // TestAllocationBounded: whatever the input claims, decoding allocates no more
 // than a small multiple of the octets that are there.
 func TestAllocationBounded(t *testing.T) {
@@ -200,13 +210,14 @@ func TestAllocationBounded(t *testing.T) {
 		"blank nodes":       {new(mls.RatchetTree), vector(nil, 100_000, 0)},
 		"empty extensions":  {new(mls.Extensions), vector(nil, 100_000, 0, 1, 0)},
 		"references":        {new(mls.Commit), append(vector(nil, 10_000, append([]byte{2, 32}, make([]byte, 32)...)...), 0)},
-		"short proposals":   {new(mls.Commit), append(vector(nil, 100_000, 1, 0, 10), 0)},
+		"short proposals":   {new(mls.Commit), append(vector(nil, 60_000, 1, 0, 10), 0)},
 		"small ciphertexts": {new(mls.UpdatePathNode), vector([]byte{0}, 10_000, ciphertext...)},
 		"empty components":  {new(mls.AppDataDictionary), vector(nil, 1, 0, 1, 0)},
 		"capabilities":      {new(mls.RequiredCapabilities), append(vector(nil, 100_000, 1, 2), 0, 0)},
+		"one long element":  {new(mls.UpdatePath), bytes.Join([][]byte{smallLeaf(t), vector(nil, 1, append([]byte{0, 0, 0}, vector(nil, 400_000, 1)...)...)}, nil)},
 	} {
 		got := allocated(func() { _ = mls.Unmarshal(tc.data, tc.into) })
-		if limit := uint64(72*len(tc.data) + 32<<10); got > limit {
+		if limit := uint64(112*len(tc.data) + 32<<10); got > limit {
 			t.Errorf("%s: %d octets of input allocate %d", name, len(tc.data), got)
 		}
 	}

@@ -37,8 +37,13 @@ var ErrExtension = errors.New("mls: invalid extension")
 // MarshalTLS encodes es.
 func (es *Extensions) MarshalTLS(w *tlscodec.Writer) { writeVector(w, *es) }
 
-// UnmarshalTLS decodes es.
-func (es *Extensions) UnmarshalTLS(r *tlscodec.Reader) { *es = readVector[Extension](r) }
+// UnmarshalTLS decodes es. More than 1,024 extensions are refused.
+func (es *Extensions) UnmarshalTLS(r *tlscodec.Reader) {
+	*es = readVector[Extension](r)
+	if len(*es) > maxTypes {
+		r.Fail(tlscodec.ErrTooLarge)
+	}
+}
 
 // Find returns the content of the extension of type t.
 func (es Extensions) Find(t ExtensionType) (data []byte, ok bool) {

@@ -106,6 +106,7 @@ type stdKEM struct {
 	kdf        hpke.KDF
 	aead       hpke.AEAD
 	publicSize int
+	x25519     bool // the last 32 octets of a public key are an X25519 key
 }
 
 func (k stdKEM) derive(ikm []byte) ([]byte, []byte, error) {
@@ -131,7 +132,7 @@ func (k stdKEM) public(private []byte) ([]byte, error) {
 func (k stdKEM) parse(public []byte) (hpke.PublicKey, error) {
 	// The length says compressed NIST points from uncompressed ones, and MLS
 	// knows only the latter (RFC 9420, Section 5.1.1).
-	if len(public) != k.publicSize {
+	if len(public) != k.publicSize || k.x25519 && lowOrder25519(public[len(public)-32:]) {
 		return nil, ErrPublicKey
 	}
 	pub, err := k.scheme.NewPublicKey(public)

@@ -27,7 +27,7 @@ func (c *Capabilities) MarshalTLS(w *tlscodec.Writer) {
 	writeUint16s(w, c.Credentials)
 }
 
-// UnmarshalTLS decodes c.
+// UnmarshalTLS decodes c. Lists of more than 1,024 types are refused.
 func (c *Capabilities) UnmarshalTLS(r *tlscodec.Reader) {
 	c.Versions = readUint16s[ProtocolVersion](r)
 	c.CipherSuites = readUint16s[CipherSuite](r)

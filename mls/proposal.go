@@ -226,9 +226,16 @@ func (c *Commit) MarshalTLS(w *tlscodec.Writer) {
 	}
 }
 
-// UnmarshalTLS decodes c.
+// maxProposals bounds a commit's list. A proposal can be as short as three octets
+// and takes some two hundred in memory.
+const maxProposals = 1 << 16
+
+// UnmarshalTLS decodes c. More than 65,536 proposals are refused.
 func (c *Commit) UnmarshalTLS(r *tlscodec.Reader) {
 	c.Proposals = readVector[ProposalOrRef](r)
+	if len(c.Proposals) > maxProposals {
+		r.Fail(tlscodec.ErrTooLarge)
+	}
 	c.Path = nil
 	if r.Bool() {
 		c.Path = new(UpdatePath)

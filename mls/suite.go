@@ -55,14 +55,14 @@ type Suite struct {
 const nonceSize = 12
 
 var suites = map[CipherSuite]*Suite{
-	X25519AES128GCM:        newSuite(X25519AES128GCM, crypto.SHA256, stdKEM{hpke.DHKEM(ecdh.X25519()), hpke.HKDFSHA256(), hpke.AES128GCM(), 32}, ed25519Scheme{}, newGCM, 16),
-	P256AES128GCM:          newSuite(P256AES128GCM, crypto.SHA256, stdKEM{hpke.DHKEM(ecdh.P256()), hpke.HKDFSHA256(), hpke.AES128GCM(), 65}, ecdsaP256, newGCM, 16),
-	X25519ChaCha20Poly1305: newSuite(X25519ChaCha20Poly1305, crypto.SHA256, stdKEM{hpke.DHKEM(ecdh.X25519()), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), 32}, ed25519Scheme{}, chacha20poly1305.New, 32),
+	X25519AES128GCM:        newSuite(X25519AES128GCM, crypto.SHA256, stdKEM{hpke.DHKEM(ecdh.X25519()), hpke.HKDFSHA256(), hpke.AES128GCM(), 32, true}, ed25519Scheme{}, newGCM, 16),
+	P256AES128GCM:          newSuite(P256AES128GCM, crypto.SHA256, stdKEM{hpke.DHKEM(ecdh.P256()), hpke.HKDFSHA256(), hpke.AES128GCM(), 65, false}, ecdsaP256, newGCM, 16),
+	X25519ChaCha20Poly1305: newSuite(X25519ChaCha20Poly1305, crypto.SHA256, stdKEM{hpke.DHKEM(ecdh.X25519()), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), 32, true}, ed25519Scheme{}, chacha20poly1305.New, 32),
 	X448AES256GCM:          newSuite(X448AES256GCM, crypto.SHA512, x448AES256GCM, ed448Scheme{}, newGCM, 32),
-	P521AES256GCM:          newSuite(P521AES256GCM, crypto.SHA512, stdKEM{hpke.DHKEM(ecdh.P521()), hpke.HKDFSHA512(), hpke.AES256GCM(), 133}, ecdsaP521, newGCM, 32),
+	P521AES256GCM:          newSuite(P521AES256GCM, crypto.SHA512, stdKEM{hpke.DHKEM(ecdh.P521()), hpke.HKDFSHA512(), hpke.AES256GCM(), 133, false}, ecdsaP521, newGCM, 32),
 	X448ChaCha20Poly1305:   newSuite(X448ChaCha20Poly1305, crypto.SHA512, x448ChaCha20Poly1305, ed448Scheme{}, chacha20poly1305.New, 32),
-	P384AES256GCM:          newSuite(P384AES256GCM, crypto.SHA384, stdKEM{hpke.DHKEM(ecdh.P384()), hpke.HKDFSHA384(), hpke.AES256GCM(), 97}, ecdsaP384, newGCM, 32),
-	XWingAES256GCM:         newSuite(XWingAES256GCM, crypto.SHA384, stdKEM{hpke.MLKEM768X25519(), hpke.HKDFSHA384(), hpke.AES256GCM(), 1216}, ed25519Scheme{}, newGCM, 32),
+	P384AES256GCM:          newSuite(P384AES256GCM, crypto.SHA384, stdKEM{hpke.DHKEM(ecdh.P384()), hpke.HKDFSHA384(), hpke.AES256GCM(), 97, false}, ecdsaP384, newGCM, 32),
+	XWingAES256GCM:         newSuite(XWingAES256GCM, crypto.SHA384, stdKEM{hpke.MLKEM768X25519(), hpke.HKDFSHA384(), hpke.AES256GCM(), 1216, true}, ed25519Scheme{}, newGCM, 32),
 }
 
 func newSuite(id CipherSuite, h crypto.Hash, k kem, s signatureScheme, aead func([]byte) (cipher.AEAD, error), keySize int) *Suite {

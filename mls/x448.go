@@ -59,7 +59,7 @@ func (k circlKEM) public(private []byte) ([]byte, error) {
 }
 
 func (k circlKEM) check(public []byte) error {
-	if _, err := k.scheme.UnmarshalBinaryPublicKey(public); err != nil {
+	if _, err := k.scheme.UnmarshalBinaryPublicKey(public); err != nil || lowOrder448(public) {
 		return ErrPublicKey
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -224,45 +225,52 @@ func (a *Applied) applyOther(p *Proposal) error {
 }
 
 // applyAppData gathers the updates of each component and lets the application
-// turn them into its new state (draft-ietf-mls-extensions, AppDataUpdate).
+// turn them into its new state (draft-ietf-mls-extensions, AppDataUpdate). The
+// dictionary is merged in one pass, since a commit may change many components.
 func (a *Applied) applyAppData(list []*Proposal) error {
-	updates := map[mls.ComponentID][][]byte{}
-	var order []mls.ComponentID
+	updates := map[mls.ComponentID][][]byte{} // none for a component that is removed
 	for _, p := range list {
 		if p.Type != mls.ProposalTypeAppDataUpdate {
 			continue
 		}
 		u := p.AppDataUpdate
-		if !slices.Contains(order, u.ID) {
-			order = append(order, u.ID)
-		}
 		if u.Operation == mls.AppDataUpdateSet {
 			updates[u.ID] = append(updates[u.ID], u.Update)
+		} else {
+			updates[u.ID] = nil
 		}
 	}
-	if len(order) == 0 {
+	if len(updates) == 0 {
 		return nil
 	}
 	var d mls.AppDataDictionary
 	if _, err := a.Extensions.Decode(mls.ExtensionTypeAppDataDictionary, &d); err != nil {
 		return err
 	}
-	for _, id := range order {
-		old, had := d.Find(id)
-		if updates[id] == nil {
+	states := make(map[mls.ComponentID][]byte, len(d)+len(updates))
+	for _, c := range d {
+		states[c.ID] = c.Data
+	}
+	for id, list := range updates {
+		old, had := states[id]
+		if list == nil {
 			if !had {
 				return fmt.Errorf("%w: removal of component %d, which has no state", ErrAppData, id)
 			}
-			d = d.Remove(id)
+			delete(states, id)
 			continue
 		}
-		state, ok := a.rules.appData(id, old, updates[id])
+		state, ok := a.rules.appData(id, old, list)
 		if !ok {
 			return fmt.Errorf("%w: refused for component %d", ErrAppData, id)
 		}
-		d = d.Set(id, state)
+		states[id] = state
 	}
-	es, err := a.Extensions.With(mls.ExtensionTypeAppDataDictionary, &d)
+	merged := make(mls.AppDataDictionary, 0, len(states))
+	for _, id := range slices.Sorted(maps.Keys(states)) {
+		merged = append(merged, mls.ComponentData{ID: id, Data: states[id]})
+	}
+	es, err := a.Extensions.With(mls.ExtensionTypeAppDataDictionary, &merged)
 	a.Extensions = es
 	return err
 }
