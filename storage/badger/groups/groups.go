@@ -1,0 +1,253 @@
+package groups
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/badger"
+)
+
+// Format is the format of the databases that [New] takes.
+var Format = badger.Format{Name: "groups", Version: 1}
+
+// ErrCorrupt: a record that this package did not write that way.
+var ErrCorrupt = errors.New("groups: corrupt record")
+
+const (
+	kindVersion = 'v'
+	kindRecord  = 'r'
+	kindOutbox  = 'o'
+)
+
+// maxReads: how often a read starts over because the group changes meanwhile.
+const maxReads = 100
+
+// Store is a [ds.Store] on a database of its own.
+type Store struct{ db *badger.DB }
+
+var _ ds.Store = (*Store)(nil)
+
+// New returns the store on a database opened with [Format]. The caller closes
+// the database.
+func New(db *badger.DB) *Store { return &Store{db} }
+
+func key(kind byte, group wire.GroupID, rest ...[]byte) []byte {
+	k := append(make([]byte, 0, 1+len(group)+ds.MaxKey), kind)
+	k = append(k, group[:]...)
+	for _, r := range rest {
+		k = append(k, r...)
+	}
+	return k
+}
+
+// counters are a group's version and sequence.
+func counters(read func([]byte) ([]byte, error), group wire.GroupID) (version, sequence uint64, err error) {
+	b, err := read(key(kindVersion, group))
+	switch {
+	case errors.Is(err, badger.ErrNotFound):
+		return 0, 0, nil
+	case err != nil:
+		return 0, 0, err
+	case len(b) != 16:
+		return 0, 0, ErrCorrupt
+	}
+	return binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), nil
+}
+
+// Read implements [ds.Store]. The database has no snapshot over several reads:
+// the version, read before and after, tells whether they belong together.
+func (s *Store) Read(ctx context.Context, group wire.GroupID, lookups []ds.Lookup) (*ds.Snapshot, error) {
+	if len(lookups) > ds.MaxLookups {
+		panic("groups: too many lookups")
+	}
+	for range maxReads {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		snapshot := &ds.Snapshot{Records: make([]ds.Record, len(lookups))}
+		var err error
+		if snapshot.Version, snapshot.Sequence, err = counters(s.db.Get, group); err != nil {
+			return nil, err
+		}
+		for i, l := range lookups {
+			if snapshot.Records[i], err = s.find(group, l); err != nil {
+				return nil, err
+			}
+		}
+		if version, _, err := counters(s.db.Get, group); err != nil {
+			return nil, err
+		} else if version == snapshot.Version {
+			return snapshot, nil
+		}
+	}
+	return nil, ds.ErrConflict
+}
+
+func (s *Store) find(group wire.GroupID, l ds.Lookup) (ds.Record, error) {
+	if l.Prefix == 0 {
+		v, err := s.db.Get(key(kindRecord, group, l.Key))
+		if errors.Is(err, badger.ErrNotFound) {
+			return ds.Record{}, nil
+		}
+		return ds.Record{Key: l.Key, Value: v}, err
+	}
+	found, _, err := s.db.Scan(key(kindRecord, group, l.Key[:l.Prefix]), key(kindRecord, group, l.Key), 1)
+	if err != nil || len(found) == 0 {
+		return ds.Record{}, err
+	}
+	return ds.Record{Key: found[0].Key[1+len(group):], Value: found[0].Value}, nil
+}
+
+// Commit implements [ds.Store].
+func (s *Store) Commit(ctx context.Context, group wire.GroupID, b *ds.Batch) error {
+	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+		version, sequence, err := counters(tx.Get, group)
+		if err != nil {
+			return err
+		}
+		if version != b.Base {
+			return ds.ErrConflict
+		}
+		for _, r := range b.Puts {
+			tx.Put(key(kindRecord, group, r.Key), r.Value)
+		}
+		for _, k := range b.Deletes {
+			tx.Delete(key(kindRecord, group, k))
+		}
+		if len(b.Messages) > 0 {
+			sequence++
+		}
+		for _, m := range b.Messages {
+			for i, part := range m.Parts {
+				last := byte(0)
+				if i == len(m.Parts)-1 {
+					last = 1
+				}
+				tx.Put(partKey(group, m.Lane, sequence, uint16(i)), append([]byte{last}, part...))
+			}
+		}
+		v := binary.BigEndian.AppendUint64(nil, version+1)
+		tx.Put(key(kindVersion, group), binary.BigEndian.AppendUint64(v, sequence))
+		return nil
+	})
+}
+
+func partKey(group wire.GroupID, lane ds.Lane, sequence uint64, part uint16) []byte {
+	k := binary.BigEndian.AppendUint64(key(kindOutbox, group, lane[:]), sequence)
+	return binary.BigEndian.AppendUint16(k, part)
+}
+
+const laneSize = 1 + wire.GroupIDSize + len(ds.Lane{}) // of a message's key
+
+// sequenceOf reads the key of a part.
+func sequenceOf(k []byte) (sequence uint64, part uint16, err error) {
+	if len(k) != laneSize+8+2 {
+		return 0, 0, ErrCorrupt
+	}
+	return binary.BigEndian.Uint64(k[laneSize:]), binary.BigEndian.Uint16(k[laneSize+8:]), nil
+}
+
+// Oldest implements [ds.Store].
+func (s *Store) Oldest(ctx context.Context, group wire.GroupID, lane ds.Lane) (*ds.Message, error) {
+	var m *ds.Message
+	for from := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		found, next, err := s.db.Scan(key(kindOutbox, group, lane[:]), from, 4)
+		if err != nil || len(found) == 0 && m == nil {
+			return nil, err
+		}
+		for _, e := range found {
+			sequence, part, err := sequenceOf(e.Key)
+			if err != nil {
+				return nil, err
+			}
+			if m == nil {
+				m = &ds.Message{Lane: lane, Sequence: sequence}
+			}
+			if sequence != m.Sequence || int(part) != len(m.Parts) || len(e.Value) == 0 {
+				return nil, ErrCorrupt
+			}
+			m.Parts = append(m.Parts, e.Value[1:])
+			if e.Value[0] == 1 {
+				return m, nil
+			}
+		}
+		if next == nil {
+			return nil, ErrCorrupt
+		}
+		from = next
+	}
+}
+
+// Done implements [ds.Store]. All parts go in one step, so that a crash leaves no
+// half of a message.
+func (s *Store) Done(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) error {
+	var remove [][]byte
+	for from := []byte(nil); ; {
+		found, next, err := s.db.Scan(key(kindOutbox, group, lane[:]), from, 0)
+		if err != nil {
+			return err
+		}
+		for _, e := range found {
+			if at, _, err := sequenceOf(e.Key); err != nil {
+				return err
+			} else if at <= sequence {
+				remove = append(remove, e.Key)
+			}
+		}
+		if from = next; next == nil {
+			break
+		}
+		if at, _, err := sequenceOf(next); err != nil {
+			return err
+		} else if at > sequence {
+			break
+		}
+	}
+	if len(remove) == 0 {
+		return nil
+	}
+	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+		for _, k := range remove {
+			tx.Delete(k)
+		}
+		return nil
+	})
+}
+
+// Waiting implements [ds.Store].
+func (s *Store) Waiting(ctx context.Context, after ds.Ref, limit int) ([]ds.Ref, error) {
+	var out []ds.Ref
+	var from []byte
+	if after != (ds.Ref{}) {
+		from = laneEnd(after)
+	}
+	for len(out) < limit {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		found, _, err := s.db.Scan([]byte{kindOutbox}, from, 1)
+		if err != nil || len(found) == 0 {
+			return out, err
+		}
+		if _, _, err := sequenceOf(found[0].Key); err != nil {
+			return nil, err
+		}
+		var r ds.Ref
+		copy(r.Group[:], found[0].Key[1:])
+		copy(r.Lane[:], found[0].Key[1+len(r.Group):])
+		out, from = append(out, r), laneEnd(r)
+	}
+	return out, nil
+}
+
+// laneEnd is a key after all of a lane's and before the next lane's.
+func laneEnd(r ds.Ref) []byte {
+	return append(key(kindOutbox, r.Group, r.Lane[:]), bytes.Repeat([]byte{0xff}, 11)...)
+}

@@ -1,0 +1,139 @@
+package groups_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/groups"
+	"github.com/pseudods/pseudods/storage/storagetest/grouptest"
+)
+
+func TestStore(t *testing.T) {
+	grouptest.Run(t, func(t *testing.T) grouptest.Site { return newSite(t) })
+}
+
+// site is a directory with a store.
+type site struct {
+	t      *testing.T
+	dir    string
+	open   store
+	failAt atomic.Int32 // a badger.Step, or -1
+}
+
+type store struct {
+	*groups.Store
+	db *badger.DB
+}
+
+func (s store) Close() error { return s.db.Close() }
+
+var errDisk = errors.New("disk failed")
+
+func newSite(t *testing.T) *site { return &site{t: t, dir: filepath.Join(t.TempDir(), "db")} }
+
+func (s *site) Open() (grouptest.Store, error) {
+	s.failAt.Store(-1)
+	db, err := badger.Open(badger.Config{Dir: s.dir, Format: groups.Format, MinFree: 1, Fault: func(step badger.Step) error {
+		if int32(step) == s.failAt.Load() {
+			return errDisk
+		}
+		return nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	s.open = store{groups.New(db), db}
+	return s.open, nil
+}
+
+// Crash copies the files of the open database, as a kill would leave them, and
+// goes on with the copy.
+func (s *site) Crash() error {
+	to := filepath.Join(s.t.TempDir(), "copy")
+	if err := copyDir(s.dir, to); err != nil {
+		return err
+	}
+	if err := s.open.Close(); err != nil {
+		return err
+	}
+	s.dir = to
+	return nil
+}
+
+func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
+func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
+
+// copyDir copies a flat directory and leaves holes where files have zeros: most
+// of Badger's files are mapped larger than what is in them. If Badger replaces
+// files meanwhile the copy is none that a crash could leave, and is made again.
+func copyDir(from, to string) error {
+	for range 100 {
+		err := errors.Join(os.RemoveAll(to), os.Mkdir(to, 0o700))
+		if err != nil {
+			return err
+		}
+		files, err := os.ReadDir(from)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err = copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
+				break
+			}
+		}
+		after, listErr := os.ReadDir(from)
+		if listErr != nil {
+			return listErr
+		}
+		if err == nil && names(files) == names(after) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.New("the directory does not come to rest")
+}
+
+func names(files []fs.DirEntry) (all string) {
+	for _, f := range files {
+		all += f.Name() + "\n"
+	}
+	return all
+}
+
+func copySparse(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	var at int64
+	block, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(in, block)
+		if n > 0 && string(block[:n]) != string(zeros[:n]) {
+			if _, err := out.WriteAt(block[:n], at); err != nil {
+				return err
+			}
+		}
+		at += int64(n)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return out.Truncate(at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
