@@ -6,13 +6,12 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
-	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // What one request to the committer holds at most, and how many old entries an
 // append removes: together they stay far below the committer's limits.
 const (
-	maxAppends     = 512
+	maxAppends     = 256
 	maxAppendBytes = 512 << 10
 	maxRemoved     = 8
 )
@@ -30,7 +29,7 @@ func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) (
 			n++
 		}
 		part, results := entries[done:done+n], out[done:done+n]
-		err := s.db.Submit(ctx, func(tx *badger.Tx) (err error) {
+		err := s.submit(ctx, func(tx *view) (err error) {
 			for i := range part {
 				results[i], err = add(tx, today, &part[i])
 				if errors.Is(err, ErrCorrupt) {
@@ -52,7 +51,7 @@ func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) (
 }
 
 // add appends one entry, or says why not.
-func add(tx *badger.Tx, today qs.Day, a *qs.Append) (qs.Appended, error) {
+func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 	if len(a.Ciphertext) > qs.MaxCiphertext {
 		panic("queues: entry over the limit")
 	}
@@ -119,10 +118,15 @@ func size(a *qs.Append) uint64 { return uint64(len(a.Ciphertext)) + qs.EntryOver
 // makeRoom removes entries that have expired, and by the queue's drop rule
 // the oldest ones, until the new entry fits. Of many that are too old or too
 // much it removes a few at a time, and others follow with later appends.
-func makeRoom(tx *badger.Tx, today qs.Day, a *qs.Append, h *head) (fits bool, err error) {
+func makeRoom(tx *view, today qs.Day, a *qs.Append, h *head) (fits bool, err error) {
 	for removed := 0; ; removed++ {
 		fits = h.last-h.floor < uint64(h.maxEntries) && h.total-h.freed+size(a) <= h.maxBytes
-		if h.floor == h.last || removed == maxRemoved {
+		if h.floor == h.last {
+			h.oldestDay = today
+			return fits, nil
+		}
+		mayGo := h.expired(h.oldestDay, today) || !fits && h.overflow == wire.OverflowDropOldest
+		if !mayGo || removed == maxRemoved {
 			return fits, nil
 		}
 		var oldest entry
@@ -132,6 +136,7 @@ func makeRoom(tx *badger.Tx, today qs.Day, a *qs.Append, h *head) (fits bool, er
 		} else if !ok {
 			return false, ErrCorrupt
 		}
+		h.oldestDay = oldest.day
 		if !h.expired(oldest.day, today) && (fits || h.overflow != wire.OverflowDropOldest) {
 			return fits, nil
 		}

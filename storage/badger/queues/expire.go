@@ -47,7 +47,7 @@ func (s *Store) expireQueues(ctx context.Context, e qs.Expiry) error {
 		if h.floor == h.last {
 			return nil
 		}
-		err = s.trim(ctx, id, e.Entries, func(tx *badger.Tx, h *head) (uint64, error) {
+		err = s.trim(ctx, id, e.Entries, func(tx *view, h *head) (uint64, error) {
 			return tooOld(tx, id, h, e.Entries)
 		})
 		if errors.Is(err, qs.ErrNotFound) {
@@ -60,7 +60,7 @@ func (s *Store) expireQueues(ctx context.Context, e qs.Expiry) error {
 // expireQueue deletes a queue unless it was used since the scan.
 func (s *Store) expireQueue(ctx context.Context, id wire.QueueID, limit qs.Day) error {
 	idle := false
-	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+	err := s.submit(ctx, func(tx *view) error {
 		var h head
 		ok, err := load(tx.Get, key(kindHead, id[:]), &h)
 		if idle = ok && h.used < limit; err != nil || !idle {
@@ -79,7 +79,7 @@ func (s *Store) expireQueue(ctx context.Context, id wire.QueueID, limit qs.Day) 
 
 // tooOld returns the number of the last of the oldest entries that have
 // expired, at most as many as one request removes.
-func tooOld(tx *badger.Tx, id wire.QueueID, h *head, today qs.Day) (uint64, error) {
+func tooOld(tx *view, id wire.QueueID, h *head, today qs.Day) (uint64, error) {
 	upto := h.floor
 	for upto < min(h.last, h.floor+maxRequestWrites) {
 		var e entry
@@ -109,7 +109,7 @@ func (s *Store) expireMarks(ctx context.Context, e qs.Expiry) error {
 		if err := unmarshal(r.Value, &m); err != nil || stays(&m) {
 			return err
 		}
-		return s.db.Submit(ctx, func(tx *badger.Tx) error {
+		return s.submit(ctx, func(tx *view) error {
 			var h head
 			headKey := key(kindHead, partition)
 			ok, err := load(tx.Get, headKey, &h)
@@ -131,7 +131,7 @@ func (s *Store) expireMarks(ctx context.Context, e qs.Expiry) error {
 func (s *Store) expireClaims(ctx context.Context, limit qs.Day) error {
 	var remove [][]byte
 	flush := func() error {
-		err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+		err := s.submit(ctx, func(tx *view) error {
 			for _, k := range remove {
 				tx.Delete(k)
 			}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
-	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // chunkSize is what one record holds of a payload.
@@ -24,7 +23,7 @@ func (s *Store) PutPayload(ctx context.Context, id wire.PayloadID, payload []byt
 	for from := 0; from < len(payload); from += chunkSize {
 		f.chunks++
 	}
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+	return s.submit(ctx, func(tx *view) error {
 		for i := range f.chunks {
 			from := int(i) * chunkSize
 			tx.Put(key(kindPayload, id[:], i), payload[from:min(from+chunkSize, len(payload))])
@@ -58,7 +57,7 @@ func (s *Store) Payload(_ context.Context, id wire.PayloadID) ([]byte, error) {
 
 // Release implements [qs.Payloads].
 func (s *Store) Release(ctx context.Context, id wire.PayloadID, recipients []uint16) error {
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+	return s.submit(ctx, func(tx *view) error {
 		var f references
 		if ok, err := load(tx.Get, key(kindReferences, id[:]), &f); err != nil || !ok {
 			return err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
-	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // lastResort is the number of the KeyPackage of last resort in its batch.
@@ -17,7 +16,7 @@ func keyPackageKey(id wire.PoolID, batch uint64, number uint32) []byte {
 }
 
 // discard deletes what is left of a batch.
-func discard(tx *badger.Tx, id wire.PoolID, b *batch) {
+func discard(tx *view, id wire.PoolID, b *batch) {
 	for n := b.next; n < b.end; n++ {
 		tx.Delete(keyPackageKey(id, b.id, n))
 	}
@@ -31,7 +30,7 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (stat
 	if err := qs.CheckPart(&part); err != nil {
 		return status, err
 	}
-	err = s.afterPurge(ctx, kindPoolPurge, id[:], func(tx *badger.Tx) error {
+	err = s.afterPurge(ctx, kindPoolPurge, id[:], func(tx *view) error {
 		p := pool{key: part.Key, kind: part.Kind}
 		if _, err := load(tx.Get, key(kindPool, id[:]), &p); err != nil {
 			return err
@@ -54,7 +53,7 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (stat
 
 // stage adds a part to the staged batch of p, and puts the batch in use with
 // the last part.
-func stage(tx *badger.Tx, id wire.PoolID, p *pool, part *qs.Part) (changed bool, err error) {
+func stage(tx *view, id wire.PoolID, p *pool, part *qs.Part) (changed bool, err error) {
 	if part.Batch <= p.active.id || part.Batch < p.staged.id {
 		return false, nil
 	}
@@ -99,7 +98,7 @@ func (s *Store) PoolKey(_ context.Context, id wire.PoolID) ([32]byte, error) {
 // Allow implements [qs.Pools]. A contact that was ended keeps its record, so
 // that an old request cannot let it in again.
 func (s *Store) Allow(ctx context.Context, id wire.PoolID, contact wire.ContactHash, allow bool) error {
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+	return s.submit(ctx, func(tx *view) error {
 		var p pool
 		if err := mustLoad(tx.Get, key(kindPool, id[:]), &p); err != nil {
 			return err
@@ -132,7 +131,7 @@ func contactValue(allowed bool) []byte {
 
 // Take implements [qs.Pools]. It reads the same records whatever it refuses.
 func (s *Store) Take(ctx context.Context, id wire.PoolID, today qs.Day, c qs.Claim) (encoded []byte, err error) {
-	err = s.db.Submit(ctx, func(tx *badger.Tx) error {
+	err = s.submit(ctx, func(tx *view) error {
 		encoded, err = take(tx, id, today, &c)
 		return err
 	})
@@ -143,7 +142,7 @@ func (s *Store) Take(ctx context.Context, id wire.PoolID, today qs.Day, c qs.Cla
 }
 
 // take returns nil if there is none to be had.
-func take(tx *badger.Tx, id wire.PoolID, today qs.Day, c *qs.Claim) ([]byte, error) {
+func take(tx *view, id wire.PoolID, today qs.Day, c *qs.Claim) ([]byte, error) {
 	var p pool
 	if _, err := load(tx.Get, key(kindPool, id[:]), &p); err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
-	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // load reads a record into v and reports whether there is one.
@@ -29,7 +28,7 @@ func mustLoad(read getter, key []byte, v record) error {
 // CreateQueue implements [qs.Queues].
 func (s *Store) CreateQueue(ctx context.Context, id wire.QueueID, today qs.Day, q qs.Queue) (qs.Queue, error) {
 	var stored queueRecord
-	err := s.afterPurge(ctx, kindQueuePurge, id[:], func(tx *badger.Tx) error {
+	err := s.afterPurge(ctx, kindQueuePurge, id[:], func(tx *view) error {
 		stored = queueRecord{}
 		if ok, err := load(tx.Get, key(kindQueue, id[:]), &stored); err != nil || ok {
 			return err
@@ -54,7 +53,7 @@ func (s *Store) Queue(_ context.Context, id wire.QueueID) (qs.Queue, error) {
 // ConfigureQueue implements [qs.Queues].
 func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wire.QueueSettings) (wire.QueueSettings, error) {
 	var q queueRecord
-	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+	err := s.submit(ctx, func(tx *view) error {
 		var h head
 		if err := mustLoad(tx.Get, key(kindQueue, id[:]), &q); err != nil {
 			return err
@@ -76,7 +75,7 @@ func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wi
 
 // Revoke implements [qs.Queues].
 func (s *Store) Revoke(ctx context.Context, id wire.QueueID, today qs.Day, m qs.Mark) error {
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+	return s.submit(ctx, func(tx *view) error {
 		var h head
 		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
 			return err

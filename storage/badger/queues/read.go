@@ -8,7 +8,6 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
-	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // ReadQueue implements [qs.Queues]. It waits for the committer only on the first
@@ -97,7 +96,7 @@ func (s *Store) addSegment(page *wire.QueuePage, id wire.QueueID, start uint64) 
 }
 
 func (s *Store) touch(ctx context.Context, id wire.QueueID, today qs.Day) error {
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+	return s.submit(ctx, func(tx *view) error {
 		var h head
 		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
 			return err
@@ -113,20 +112,20 @@ func (s *Store) touch(ctx context.Context, id wire.QueueID, today qs.Day) error 
 // AckQueue implements [qs.Queues]. Many entries go in several steps, each of
 // which leaves the queue as an acknowledgement of fewer would.
 func (s *Store) AckQueue(ctx context.Context, id wire.QueueID, today qs.Day, upto uint64) error {
-	return s.trim(ctx, id, today, func(_ *badger.Tx, h *head) (uint64, error) {
+	return s.trim(ctx, id, today, func(_ *view, h *head) (uint64, error) {
 		h.used = max(h.used, today)
 		return upto, nil
 	})
 }
 
 // trim removes entries from the floor up to what target says, a part at a time.
-func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target func(*badger.Tx, *head) (uint64, error)) error {
+func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target func(*view, *head) (uint64, error)) error {
 	for more := true; more; {
 		segments, err := s.segmentStarts(id)
 		if err != nil {
 			return err
 		}
-		err = s.db.Submit(ctx, func(tx *badger.Tx) error {
+		err = s.submit(ctx, func(tx *view) error {
 			var h head
 			headKey := key(kindHead, id[:])
 			if err := mustLoad(tx.Get, headKey, &h); err != nil {
@@ -157,7 +156,7 @@ func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target 
 }
 
 // drop removes the entries up to a number and the segments before that entry's.
-func drop(tx *badger.Tx, id wire.QueueID, h *head, upto uint64, segments []uint64) error {
+func drop(tx *view, id wire.QueueID, h *head, upto uint64, segments []uint64) error {
 	if upto <= h.floor {
 		return nil
 	}

@@ -52,6 +52,7 @@ type head struct {
 	last, floor uint64 // the last entry's number, and that of the last removed
 	total       uint64 // octets of all entries up to last
 	freed       uint64 // octets of all entries up to floor
+	oldestDay   qs.Day // none of the entries is older
 	marks       uint32
 
 	// Of the settings.
@@ -72,6 +73,7 @@ func (h *head) write(w *tlscodec.Writer) {
 	w.Uint64(h.floor)
 	w.Uint64(h.total)
 	w.Uint64(h.freed)
+	w.Uint32(uint32(h.oldestDay))
 	w.Uint32(h.marks)
 	w.Uint32(h.maxEntries)
 	w.Uint64(h.maxBytes)
@@ -86,6 +88,7 @@ func (h *head) write(w *tlscodec.Writer) {
 func (h *head) read(r *tlscodec.Reader) {
 	h.used = qs.Day(r.Uint32())
 	h.last, h.floor, h.total, h.freed = r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()
+	h.oldestDay = qs.Day(r.Uint32())
 	h.marks, h.maxEntries, h.maxBytes, h.ttl = r.Uint32(), r.Uint32(), r.Uint64(), r.Uint16()
 	h.overflow, h.push = wire.Overflow(r.Uint8()), r.Bool()
 	copy(h.segment[:], r.Fixed(len(h.segment)))

@@ -37,6 +37,9 @@ const (
 // Store is a [qs.Store] on a database of its own.
 type Store struct {
 	db *badger.DB
+
+	// cache is the committer's.
+	cache cache
 }
 
 var _ qs.Store = (*Store)(nil)
@@ -44,7 +47,7 @@ var _ qs.Store = (*Store)(nil)
 // New returns the store on a database opened with [Format], after it has ended
 // the deletions that a crash cut short. The caller closes the database.
 func New(ctx context.Context, db *badger.DB) (*Store, error) {
-	s := &Store{db}
+	s := &Store{db: db}
 	for kind, partitions := range purged {
 		err := s.each(ctx, []byte{kind}, func(e badger.Entry) error { return s.purge(ctx, kind, e.Key[1:], partitions) })
 		if err != nil {
@@ -65,7 +68,7 @@ func seqKey(kind byte, queue []byte, seq uint64) []byte {
 
 type getter func([]byte) ([]byte, error)
 
-// get reads a record by either [badger.DB.Get] or [badger.Tx.Get]; an absent
+// get reads a record by either [badger.DB.Get] or [view.Get]; an absent
 // one is nil, also if its value is empty it is not nil.
 func get(read getter, key []byte) ([]byte, error) {
 	b, err := read(key)
@@ -115,7 +118,7 @@ var errPurging = errors.New("queues: being deleted")
 func (s *Store) purge(ctx context.Context, purgeKind byte, partition []byte, kinds []byte) error {
 	mark := key(purgeKind, partition)
 	step := func(remove [][]byte) error {
-		err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+		err := s.submit(ctx, func(tx *view) error {
 			if b, err := get(tx.Get, mark); err != nil {
 				return err
 			} else if b == nil {
@@ -156,7 +159,7 @@ func (s *Store) purge(ctx context.Context, purgeKind byte, partition []byte, kin
 // remove deletes the given records and the rest of the partition. They are gone
 // from view with the first step, and a crash after it is made good by [New].
 func (s *Store) remove(ctx context.Context, purgeKind byte, partition []byte, first [][]byte) error {
-	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+	err := s.submit(ctx, func(tx *view) error {
 		for _, k := range first {
 			tx.Delete(k)
 		}
@@ -171,9 +174,9 @@ func (s *Store) remove(ctx context.Context, purgeKind byte, partition []byte, fi
 
 // afterPurge runs f on the committer, after a deletion of the partition that
 // may be under way has ended.
-func (s *Store) afterPurge(ctx context.Context, purgeKind byte, partition []byte, f func(*badger.Tx) error) error {
+func (s *Store) afterPurge(ctx context.Context, purgeKind byte, partition []byte, f func(*view) error) error {
 	for {
-		err := s.db.Submit(ctx, func(tx *badger.Tx) error {
+		err := s.submit(ctx, func(tx *view) error {
 			if b, err := get(tx.Get, key(purgeKind, partition)); err != nil {
 				return err
 			} else if b != nil {
