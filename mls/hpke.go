@@ -2,6 +2,7 @@ package mls
 
 import (
 	"crypto/hpke"
+	"crypto/mlkem"
 	"io"
 
 	"github.com/pseudods/pseudods/internal/secret"
@@ -41,6 +42,7 @@ type kem interface {
 	derive(ikm []byte) (private, public []byte, err error)
 	public(private []byte) ([]byte, error)
 	check(public []byte) error
+	checkOutput(kemOutput []byte) error
 	seal(public, info, plaintext []byte) (HPKECiphertext, error)
 	open(private, info []byte, c HPKECiphertext) ([]byte, error)
 	exportTo(public []byte, label []byte, n int) (kemOutput, exported []byte, err error)
@@ -80,6 +82,10 @@ func (s *Suite) HPKEPublicKey(private HPKEPrivateKey) ([]byte, error) {
 	return s.kem.public(private.Reveal())
 }
 
+// CheckKEMOutput fails with [ErrPublicKey] unless out has the size of the suite's
+// KEM output and is not a key of small order.
+func (s *Suite) CheckKEMOutput(out []byte) error { return s.kem.checkOutput(out) }
+
 // CheckHPKEPublicKey fails with [ErrPublicKey] unless public is a well-formed
 // key of the suite's KEM.
 func (s *Suite) CheckHPKEPublicKey(public []byte) error { return s.kem.check(public) }
@@ -99,6 +105,8 @@ func (s *Suite) ExternalInitFrom(externalPriv HPKEPrivateKey, kemOutput []byte) 
 	exported, err := s.kem.exportFrom(externalPriv.Reveal(), kemOutput, externalInitLabel, s.HashSize())
 	return secret.New(exported), err
 }
+
+const xWingID = 0x647a
 
 // stdKEM is a suite of the standard library's crypto/hpke.
 type stdKEM struct {
@@ -140,6 +148,18 @@ func (k stdKEM) parse(public []byte) (hpke.PublicKey, error) {
 		return nil, ErrPublicKey
 	}
 	return pub, nil
+}
+
+// checkOutput: the KEM output of a Diffie-Hellman KEM is a public key, that of
+// X-Wing a ciphertext of ML-KEM-768 and an X25519 key.
+func (k stdKEM) checkOutput(out []byte) error {
+	if k.scheme.ID() == xWingID {
+		if len(out) != mlkem.CiphertextSize768+32 || lowOrder25519(out[mlkem.CiphertextSize768:]) {
+			return ErrPublicKey
+		}
+		return nil
+	}
+	return k.check(out)
 }
 
 func (k stdKEM) check(public []byte) error {

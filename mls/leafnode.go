@@ -159,6 +159,10 @@ func (l *LeafNode) VerifySignature(s *Suite, groupID []byte, leaf LeafIndex) err
 	return nil
 }
 
+// maxSupported bounds each list of a leaf's capabilities. Groups count who
+// supports what, and a single member must not be able to use up the count.
+const maxSupported = 128
+
 // ErrLeafNode: a leaf node breaks a rule of RFC 9420, Section 7.3, that can be
 // judged by the leaf alone.
 var ErrLeafNode = errors.New("mls: invalid leaf node")
@@ -166,7 +170,7 @@ var ErrLeafNode = errors.New("mls: invalid leaf node")
 // Check verifies what RFC 9420, Section 7.3, asks of the leaf alone: the source
 // is want, keys are well-formed, extension types stand once and are supported
 // by the leaf's own capabilities, the capabilities name MLS 1.0 and the leaf's
-// own credential type. Tolerated are default types, which capabilities must not
+// own credential type, and list at most 128 types of a kind. Tolerated are default types, which capabilities must not
 // list but which change nothing, and the absence of the group's cipher suite,
 // which the leaf proves to support by its keys and which deployed clients have
 // been seen to leave out. It does not verify the signature, and says nothing
@@ -184,6 +188,8 @@ func (l *LeafNode) Check(s *Suite, want LeafNodeSource) error {
 	}
 	c := &l.Capabilities
 	switch {
+	case max(len(c.Extensions), len(c.Proposals), len(c.Credentials)) > maxSupported:
+		return fmt.Errorf("%w: too many capabilities", ErrLeafNode)
 	case !slices.Contains(c.Versions, MLS10):
 		return fmt.Errorf("%w: MLS 1.0 not among its versions", ErrLeafNode)
 	case !c.SupportsCredential(l.Credential.Type):

@@ -65,6 +65,8 @@ func (k circlKEM) check(public []byte) error {
 	return nil
 }
 
+func (k circlKEM) checkOutput(out []byte) error { return k.check(out) }
+
 func (k circlKEM) setup(public, info []byte) ([]byte, hpke.Sealer, error) {
 	pub, err := k.scheme.UnmarshalBinaryPublicKey(public)
 	if err != nil {

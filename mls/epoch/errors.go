@@ -45,6 +45,8 @@ var (
 	ErrPSKNonce = fmt.Errorf("%w: PSK nonce of a wrong size", ErrProposal)
 	// ErrPSKUsage: a resumption PSK for reinit or branch outside a Welcome.
 	ErrPSKUsage = fmt.Errorf("%w: PSK usage outside its place", ErrProposal)
+	// ErrKEMOutput: an ExternalInit whose kem_output is none of the suite's KEM.
+	ErrKEMOutput = fmt.Errorf("%w: kem_output", ErrProposal)
 	// ErrReInitVersion: a ReInit to an older protocol version.
 	ErrReInitVersion = fmt.Errorf("%w: ReInit to an older version", ErrProposal)
 	// ErrSelfRemoveFraming: a SelfRemove that is not a member's PublicMessage.
@@ -80,6 +82,8 @@ var (
 	ErrSameClient = fmt.Errorf("%w: two Adds of one client", ErrProposalList)
 	// ErrSamePSK: one PSK twice.
 	ErrSamePSK = fmt.Errorf("%w: one PSK twice", ErrProposalList)
+	// ErrTooManyPSKs: more than [MaxPSKs] PSKs.
+	ErrTooManyPSKs = fmt.Errorf("%w: too many PSKs", ErrProposalList)
 	// ErrTwoGroupExtensions: two GroupContextExtensions.
 	ErrTwoGroupExtensions = fmt.Errorf("%w: two GroupContextExtensions", ErrProposalList)
 	// ErrReInitNotAlone: a ReInit beside other proposals.

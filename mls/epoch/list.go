@@ -86,6 +86,9 @@ func checkExternalList(list []*Proposal) error {
 	return nil
 }
 
+// MaxPSKs is how many PSKs one commit may use. Each costs every member a look-up.
+const MaxPSKs = 256
+
 // checkCommonList: what no commit may hold.
 func checkCommonList(list []*Proposal) error {
 	changed := map[mls.LeafIndex]struct{}{}
@@ -114,14 +117,17 @@ func checkCommonList(list []*Proposal) error {
 			}
 			clients[key] = struct{}{}
 		case mls.ProposalTypePSK:
-			id, err := mls.Marshal(p.PSK)
-			if err != nil {
+			var id []byte
+			if id, err = mls.Marshal(p.PSK); err != nil {
 				return err
 			}
 			if _, twice := psks[string(id)]; twice {
 				return ErrSamePSK
 			}
 			psks[string(id)] = struct{}{}
+			if len(psks) > MaxPSKs {
+				err = ErrTooManyPSKs
+			}
 		case mls.ProposalTypeAppDataUpdate:
 			c := components[p.AppDataUpdate.ID]
 			if p.AppDataUpdate.Operation == mls.AppDataUpdateRemove {

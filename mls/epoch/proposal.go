@@ -68,6 +68,10 @@ func (s *State) CheckProposal(p *Proposal) error {
 		if p.ReInit.Version < s.Context.Version {
 			return ErrReInitVersion
 		}
+	case mls.ProposalTypeExternalInit: // Section 12.1.6
+		if err := s.Suite.CheckKEMOutput(p.ExternalInit); err != nil {
+			return fmt.Errorf("%w: %w", ErrKEMOutput, err)
+		}
 	case mls.ProposalTypeGroupContextExtensions: // Section 12.1.7
 		return s.checkGroupExtensions(p.GroupContextExtensions)
 	case mls.ProposalTypeSelfRemove:

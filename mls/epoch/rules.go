@@ -9,7 +9,9 @@ import (
 type Rules struct {
 	// SameClient decides whether an external committer, by the leaf it brings,
 	// may remove an old leaf as its own. Default: the credentials have the same
-	// encoding.
+	// encoding. That suits credentials which somebody has authenticated. Basic
+	// credentials that anyone can write let anyone take a member's place: set this,
+	// or validate the leaf.
 	SameClient func(old, joiner *mls.LeafNode) bool
 
 	// Successor decides whether a member's new leaf, from an Update or a

@@ -13,7 +13,8 @@ type CommitOptions struct {
 	Proposals []*mls.Proposal
 	// Skip leaves a waiting proposal out. Nil leaves out none.
 	Skip func(*epoch.Proposal) bool
-	// ForcePath renews this client's keys even if no proposal asks for it.
+	// ForcePath renews this client's keys even if no proposal asks for it. A
+	// second commit of an epoch that adds members always does.
 	ForcePath bool
 	// Leaf changes this client's leaf. It implies a path.
 	Leaf *LeafChange
@@ -78,7 +79,12 @@ func (g *Group) commit(o CommitOptions, known []mls.PSK) (*Commit, error) {
 		return nil, err
 	}
 	d := &draft{cfg: &g.cfg, base: g.now.public, applied: applied, list: list, psks: psks, content: a, signer: g.now.signer, init: g.now.secrets.Init}
-	if applied.PathRequired || o.ForcePath || o.Leaf != nil {
+	// Without a path nothing in a commit is random. If one that adds members is
+	// discarded and made again, the two can come out the same, and then so do the
+	// key and nonce of their Welcomes, whose contents need not be the same: one
+	// commit of an epoch may go without.
+	repeated := g.pathNext && len(applied.Added) > 0
+	if applied.PathRequired || o.ForcePath || o.Leaf != nil || repeated {
 		old, err := g.now.public.Leaf(a.Content.Sender.Leaf)
 		if err != nil {
 			return nil, err
@@ -101,6 +107,7 @@ func (g *Group) commit(o CommitOptions, known []mls.PSK) (*Commit, error) {
 		return nil, err
 	}
 	g.pending = &pending{commit: made, authenticatedData: o.AuthenticatedData, next: n}
+	g.pathNext = g.pathNext || (made.Welcome != nil && d.leaf == nil)
 	return made, nil
 }
 

@@ -79,6 +79,7 @@ func (g *Group) enter(n *next) *Committed {
 	g.discard()
 	g.retire(n.what.changed())
 	g.queue = queue{}
+	g.pathNext = false
 	if n.what.Ended == EndRemoved {
 		g.ended = EndRemoved
 		return n.what

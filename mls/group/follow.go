@@ -104,15 +104,11 @@ func detachedPath(p *mls.UpdatePath) (*mls.UpdatePath, error) {
 	if p == nil {
 		return nil, nil
 	}
-	b, err := mls.Marshal(&p.LeafNode)
-	if err != nil {
-		return nil, err
-	}
 	out := &mls.UpdatePath{Nodes: slices.Clone(p.Nodes)}
 	for i := range out.Nodes {
 		out.Nodes[i].EncryptionKey = slices.Clone(out.Nodes[i].EncryptionKey)
 	}
-	return out, mls.Unmarshal(b, &out.LeafNode)
+	return out, detach(&p.LeafNode, &out.LeafNode)
 }
 
 func (g *Group) removedBy(a *epoch.Applied) bool {

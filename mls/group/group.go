@@ -20,8 +20,11 @@ type Group struct {
 
 	queue   queue
 	pending *pending
-	past    []*pastEpoch // newest first
-	resume  []resumption // newest first
+	// pathNext: a commit that added members without a path was made in this
+	// epoch. See [Group.commit].
+	pathNext bool
+	past     []*pastEpoch // newest first
+	resume   []resumption // newest first
 }
 
 // End says whether and how the group has ended for this client.

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/pseudods/pseudods/internal/secret"
@@ -133,15 +134,20 @@ func (c *Config) welcomePSKs(s *mls.Suite, ids []mls.PreSharedKeyID, before *Gro
 // enterTree verifies a GroupInfo and its tree, and returns a group whose store
 // holds the tree, with the public state of its epoch.
 func enterTree(cfg Config, info *mls.GroupInfo, nodes mls.RatchetTree) (*Group, *epoch.State, error) {
-	ctx := info.GroupContext
-	s, err := ctx.CipherSuite.Suite()
-	if err != nil || ctx.Version != mls.MLS10 {
-		return nil, nil, ErrParameters
-	}
 	if inline, err := info.Extensions.Decode(mls.ExtensionTypeRatchetTree, &nodes); err != nil {
 		return nil, nil, err
 	} else if !inline && nodes == nil {
 		return nil, nil, ErrNoTree
+	}
+	// The group keeps most of both, and the caller may reuse what they were
+	// decoded from.
+	var ctx mls.GroupContext
+	if err := errors.Join(detach(&info.GroupContext, &ctx), detach(&nodes, &nodes)); err != nil {
+		return nil, nil, err
+	}
+	s, err := ctx.CipherSuite.Suite()
+	if err != nil || ctx.Version != mls.MLS10 {
+		return nil, nil, ErrParameters
 	}
 	signer := nodes.At(info.Signer.Node()).Leaf
 	if info.Signer >= mls.MaxLeaves || signer == nil {

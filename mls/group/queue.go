@@ -78,12 +78,17 @@ func (g *Group) receive(a *mls.AuthenticatedContent) (p *epoch.Proposal, keep fu
 // detached returns a copy of p that shares no memory with the message it came
 // in, since what it adds to the tree may outlive that by years.
 func detached(p *mls.Proposal) (*mls.Proposal, error) {
-	b, err := mls.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
 	c := new(mls.Proposal)
-	return c, mls.Unmarshal(b, c)
+	return c, detach(p, c)
+}
+
+// detach makes to a copy of from that shares no memory with it.
+func detach(from mls.Marshaler, to mls.Unmarshaler) error {
+	b, err := mls.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return mls.UnmarshalWithin(mls.Limits{MaxBytes: max(len(b), 1), MaxElements: max(len(b), 1)}, b, to)
 }
 
 // Proposals returns the proposals of this epoch that wait for a commit, in the

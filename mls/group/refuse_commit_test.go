@@ -231,7 +231,7 @@ func TestExternalCommitIsChecked(t *testing.T) {
 		}, mls.ErrConfirmationTag},
 		{"kem output of a wrong size", func(a *mls.AuthenticatedContent) {
 			a.Content.Commit.Proposals[0].Proposal = &mls.Proposal{Type: mls.ProposalTypeExternalInit, ExternalInit: []byte{1}}
-		}, mls.ErrDecrypt},
+		}, epoch.ErrKEMOutput},
 		{"confirmation tag", func(a *mls.AuthenticatedContent) { a.ConfirmationTag = flip(a.ConfirmationTag) }, mls.ErrConfirmationTag},
 		{"leaf source", func(a *mls.AuthenticatedContent) {
 			a.Content.Commit.Path.LeafNode.Source = mls.LeafNodeSourceKeyPackage

@@ -74,6 +74,7 @@ func (s *savedState) MarshalTLS(w *tlscodec.Writer) {
 			w.Opaque(r.psk.Reveal())
 		}
 	})
+	w.Bool(s.pathNext)
 	w.Bool(s.pending != nil)
 	if s.pending != nil {
 		s.pending.marshal(w)
@@ -117,6 +118,7 @@ func (s *savedState) UnmarshalTLS(r *tlscodec.Reader) {
 	r.Vector(func(r *tlscodec.Reader) {
 		s.resume = append(s.resume, resumption{r.Uint64(), takeHashSized(r, s.suite)})
 	})
+	s.pathNext = r.Bool()
 	if r.Bool() {
 		s.pending = new(pending)
 		s.pending.unmarshal(r, s.Group)

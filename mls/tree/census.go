@@ -12,7 +12,7 @@ import (
 // MaxTypes is how many distinct types a [Census] counts, over all its kinds.
 // GREASE values do not count. The bound keeps the header small: a member who
 // lists thousands of types would otherwise make every later commit dear.
-const MaxTypes = 512
+const MaxTypes = 2048
 
 // Census counts what the members of a tree support, so that "supported by all
 // members" (RFC 9420, Sections 7.2 and 11.1) is a look-up. Its zero value
