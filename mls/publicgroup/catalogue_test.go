@@ -40,7 +40,7 @@ var catalogue = []check{
 
 	{id: "L1", rule: "a leaf's signature verifies", source: "RFC 9420, 7.3", openmls: "102"},
 	{id: "L2", rule: "a leaf has the source that belongs to its place", source: "RFC 9420, 7.3", openmls: "108 109 110 1207"},
-	{id: "L3", rule: "a leaf's keys are keys of the suite", source: "RFC 9420, 5.1.1"},
+	{id: "L3", rule: "a leaf's keys are keys of the suite, and can be encrypted to", source: "RFC 9420, 5.1.1"},
 	{id: "L4", rule: "a leaf's capabilities have the group's version", source: "RFC 9420, 7.3"},
 	{id: "L5", rule: "a leaf supports its own credential and extensions", source: "RFC 9420, 7.2, 7.3", openmls: "104 107"},
 	{id: "L6", rule: "a leaf's extensions stand once", source: "RFC 9420, 13.4"},
@@ -91,6 +91,8 @@ var catalogue = []check{
 	{id: "C16", rule: "a path after many additions without", source: "policy"},
 	{id: "C17", rule: "removals that must not wait are covered", source: "policy"},
 	{id: "C18", rule: "the group does not outgrow its limit", source: "policy"},
+	{id: "C19", rule: "a bounded number of PSKs", source: "policy"},
+	{id: "C20", rule: "the GroupContext's extensions have a bounded size", source: "policy"},
 
 	{id: "E1", rule: "the policy allows external commits", source: "policy"},
 	{id: "E2", rule: "one ExternalInit in an external commit", source: "RFC 9420, 12.2", openmls: "401"},
@@ -99,6 +101,7 @@ var catalogue = []check{
 	{id: "E5", rule: "no reference in an external commit but to SelfRemoves", source: "RFC 9420, 12.4.3.2", openmls: "406"},
 	{id: "E6", rule: "a path in an external commit", source: "RFC 9420, 12.4.3.2", openmls: "405"},
 	{id: "E7", rule: "a rejoining leaf is a valid Update of the old one", source: "RFC 9420, 12.2", openmls: "402"},
+	{id: "E8", rule: "kem_output has the size of the KEM's", source: "RFC 9420, 12.1.6"},
 
 	{id: "U1", rule: "a path has a node for each of the filtered direct path", source: "RFC 9420, 12.4.2"},
 	{id: "U2", rule: "a path node has a ciphertext for each recipient", source: "RFC 9420, 7.6", openmls: "1101"},

@@ -1,7 +1,9 @@
 package publicgroup
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -41,7 +43,8 @@ type StagedCommit struct {
 	// Dropped are pending proposals that the commit does not name. They are void
 	// in the new epoch: who still wants them proposes again.
 	Dropped []PendingEntry
-	// AuthenticatedData is what the committer attached.
+	// AuthenticatedData is what the committer attached. It and the Welcome alias
+	// the bundle; all else is copied.
 	AuthenticatedData []byte
 	Changes           *Changes
 }
@@ -118,11 +121,13 @@ func (g *Group) enact(c *candidate, now time.Time) (*epoch.Transition, error) {
 	if err := c.state.VerifyContent(c.message); err != nil {
 		return nil, err
 	}
-	var err error
+	path, err := c.detach()
+	if err != nil {
+		return nil, err
+	}
 	if c.effects, err = c.state.Apply(c.message.Content.Sender, c.joiner, c.list, g.cfg.Rules); err != nil {
 		return nil, err
 	}
-	path := c.message.Content.Commit.Path
 	if err := g.checkEntering(c.state, c.effects, path, now); err != nil {
 		return nil, err
 	}
@@ -134,6 +139,9 @@ func (g *Group) enact(c *candidate, now time.Time) (*epoch.Transition, error) {
 	if c.effects.Edit.Members() > g.cfg.MaxMembers {
 		return nil, ErrTooManyMembers
 	}
+	if err := g.cfg.checkExtensions(c.effects.Extensions); err != nil {
+		return nil, err
+	}
 	provisional, err := c.effects.Context()
 	if err != nil {
 		return nil, err
@@ -143,6 +151,43 @@ func (g *Group) enact(c *candidate, now time.Time) (*epoch.Transition, error) {
 		return nil, err
 	}
 	return c.effects.Next(ctx, c.message.ConfirmationTag)
+}
+
+// detach replaces what may enter the group's state by copies, and returns that
+// of the path: state must neither change with the caller's buffers nor hold a
+// whole message in memory for a leaf.
+func (c *candidate) detach() (*mls.UpdatePath, error) {
+	for i, p := range c.list {
+		q := *p
+		q.Proposal = new(mls.Proposal)
+		*q.Proposal = *p.Proposal
+		if err := detach(q.Proposal); err != nil {
+			return nil, err
+		}
+		c.list[i] = &q
+	}
+	path := c.message.Content.Commit.Path
+	if path == nil {
+		return nil, nil
+	}
+	own := &mls.UpdatePath{LeafNode: path.LeafNode, Nodes: slices.Clone(path.Nodes)}
+	for i := range own.Nodes {
+		own.Nodes[i].EncryptionKey = bytes.Clone(own.Nodes[i].EncryptionKey)
+	}
+	return own, detach(&own.LeafNode)
+}
+
+// detach makes v a copy of itself that shares no octets with what it was decoded
+// from.
+func detach(v interface {
+	mls.Marshaler
+	mls.Unmarshaler
+}) error {
+	b, err := mls.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return mls.Unmarshal(b, v)
 }
 
 // settle checks Welcome and GroupInfo against the new epoch and puts together
@@ -156,7 +201,7 @@ func (g *Group) settle(c *candidate, t *epoch.Transition) (*StagedCommit, error)
 		return nil, err
 	}
 	h := g.header.next()
-	h.Context, h.InterimTranscriptHash, h.ConfirmationTag = t.Context, t.InterimTranscriptHash, c.message.ConfirmationTag
+	h.Context, h.InterimTranscriptHash, h.ConfirmationTag = t.Context, t.InterimTranscriptHash, bytes.Clone(c.message.ConfirmationTag)
 	h.Tree, h.PathlessAdds, h.Pending, h.ReInit = t.Changes.Header, c.pathless, nil, c.effects.ReInit
 	if h.Info, err = g.checkCommitInfo(c.info, h, c.effects); err != nil {
 		return nil, err

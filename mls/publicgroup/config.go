@@ -26,6 +26,15 @@ type Config struct {
 	// MaxProposalsPerSender is how many of them one leaf or one external sender
 	// may send; newcomers who propose to be added count as one sender. Default 16.
 	MaxProposalsPerSender int
+	// MaxProposalOctets is how large they may be together. It must not exceed
+	// what members keep: a commit that names a proposal which they had no room
+	// for would lock them out. Default 1 MiB, a quarter of what package group
+	// keeps.
+	MaxProposalOctets int
+	// MaxExtensions is how many octets the extensions of a GroupContext may
+	// have, and those of a GroupInfo beside the tree: the header holds both, and
+	// every operation reads it. Default 64 KiB.
+	MaxExtensions int
 	// MaxPathlessAdds is how many members may be added by commits without a
 	// path since the last commit with one. Each of them makes the tree's inner
 	// nodes, and so every later commit, dearer. Default 64.
@@ -44,7 +53,10 @@ type Config struct {
 	IgnoreLifetime bool
 
 	// ExternalJoins allows external commits. Every GroupInfo must then have an
-	// external_pub.
+	// external_pub. An external committer may remove one leaf as its own old one
+	// if Rules.SameClient says so, and by default that compares credentials:
+	// where anybody can write any credential, as in basic ones, SameClient or
+	// CheckLeaf must ask for a proof, or anybody can take a member's place.
 	ExternalJoins bool
 	// GroupInfoOptional accepts commits without a GroupInfo. The new epoch then
 	// has none to serve, until a member brings one.
@@ -75,13 +87,15 @@ type Config struct {
 // withDefaults fills in what is zero. It fails with [ErrConfig].
 func (c Config) withDefaults() (Config, error) {
 	if c.MaxMembers > mls.MaxLeaves || c.MaxMessage < 0 || c.MaxProposals < 0 || c.MaxProposalsPerSender < 0 ||
-		c.MaxPathlessAdds < 0 || c.RetainedEpochs < 0 || c.MaxLifetime < 0 {
+		c.MaxProposalOctets < 0 || c.MaxExtensions < 0 || c.MaxPathlessAdds < 0 || c.RetainedEpochs < 0 || c.MaxLifetime < 0 {
 		return c, fmt.Errorf("%w: limit out of range", ErrConfig)
 	}
 	setDefault(&c.MaxMembers, 1<<16)
 	setDefault(&c.MaxMessage, 4<<20)
 	setDefault(&c.MaxProposals, 256)
 	setDefault(&c.MaxProposalsPerSender, 16)
+	setDefault(&c.MaxProposalOctets, 1<<20)
+	setDefault(&c.MaxExtensions, 64<<10)
 	setDefault(&c.MaxPathlessAdds, 64)
 	setDefault(&c.RetainedEpochs, 32)
 	setDefault(&c.PastEpochs, 4)
@@ -93,6 +107,18 @@ func setDefault[T int | uint32](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}
+}
+
+// checkExtensions bounds what ends up in the header.
+func (c *Config) checkExtensions(es mls.Extensions) error {
+	size := 0
+	for i := range es {
+		size += 8 + len(es[i].Data)
+	}
+	if size > c.MaxExtensions {
+		return fmt.Errorf("%w: extensions", ErrTooLarge)
+	}
+	return nil
 }
 
 // checkLeaf asks the hook.

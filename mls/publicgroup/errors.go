@@ -25,7 +25,8 @@ var (
 
 // Errors of messages of any kind, beside those of packages mls and epoch.
 var (
-	// ErrTooLarge: a message is longer than the configuration allows.
+	// ErrTooLarge: a message, or the extensions in it, are longer than the
+	// configuration allows.
 	ErrTooLarge = errors.New("publicgroup: message too large")
 	// ErrWireFormat: a message of another wire format than belongs here, such
 	// as a handshake in a PrivateMessage.
@@ -45,7 +46,8 @@ var (
 var (
 	// ErrKnownProposal: the very same proposal is pending.
 	ErrKnownProposal = errors.New("publicgroup: proposal is pending already")
-	// ErrTooManyProposals: the epoch has as many proposals as it may.
+	// ErrTooManyProposals: the epoch has as many proposals, or as many octets of
+	// them, as it may.
 	ErrTooManyProposals = errors.New("publicgroup: too many proposals in this epoch")
 	// ErrSenderProposals: the sender has as many pending as it may.
 	ErrSenderProposals = errors.New("publicgroup: too many proposals from this sender")

@@ -234,3 +234,41 @@ func TestSlice(t *testing.T) {
 		t.Errorf("a slice outside the tree: %v", err)
 	}
 }
+
+// TestAliases: what was staged and stored does not change with the buffers that
+// the messages came in.
+func TestAliases(t *testing.T) {
+	s := standard(t, nil)
+	p := s.proposal(member(1), s.update(1, nil), nil)
+	staged := must(s.group.StageProposal(p, now))
+	s.apply(staged.Changes)
+	b := s.build(commit{refs: []mls.ProposalRef{staged.Proposal.Ref}, values: []*mls.Proposal{s.client().add(),
+		s.requiring(mls.RequiredCapabilities{Proposals: []mls.ProposalType{mls.ProposalTypeSelfRemove}})}})
+	applied := must(s.group.StageCommit(b, now))
+	s.apply(applied.Changes)
+	before := s.dump()
+	for _, buffer := range [][]byte{p, b.Commit, b.Welcome, b.GroupInfo} {
+		clear(buffer)
+	}
+	if !bytes.Equal(before, s.dump()) {
+		t.Error("the store changed with a message's buffer")
+	}
+	info := groupInfoMessage(must(s.group.GroupInfo()))
+	c := must(publicgroup.Import(s.cfg, info, must(s.group.Export())))
+	header := must(mls.Marshal(c.Header))
+	clear(info)
+	if !bytes.Equal(header, must(mls.Marshal(c.Header))) {
+		t.Error("an import changed with its GroupInfo's buffer")
+	}
+}
+
+// TestSelfRemoveCovers: a member who leaves is gone, whoever else wants it out,
+// and other members take its SelfRemove before an external sender's Remove.
+func TestSelfRemoveCovers(t *testing.T) {
+	s := standard(t, nil)
+	s.propose(outside, remove(2))
+	ref := s.propose(member(2), selfRemove)
+	s.commit(commit{refs: []mls.ProposalRef{ref}})
+	s.propose(outside, remove(4))
+	s.commit(commit{values: []*mls.Proposal{remove(4)}})
+}

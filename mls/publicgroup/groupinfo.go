@@ -101,7 +101,7 @@ func (c *infoCheck) check(in submitted) (*Info, error) {
 	if full.VerifySignature(c.suite, c.signerKey) != nil {
 		return nil, ErrGroupInfoSignature
 	}
-	return info, nil
+	return info, detach(info)
 }
 
 // take separates what is new in a GroupInfo from what the group's state tells,
@@ -155,6 +155,9 @@ func treeAt(es mls.Extensions) uint32 {
 // joins are allowed, and well-formed (Section 12.4.3.2).
 func (c *infoCheck) checkExtensions(es mls.Extensions) error {
 	if err := es.CheckUnique(); err != nil {
+		return fmt.Errorf("%w: %w", ErrGroupInfoExtension, err)
+	}
+	if err := c.cfg.checkExtensions(es); err != nil {
 		return fmt.Errorf("%w: %w", ErrGroupInfoExtension, err)
 	}
 	for _, e := range es {

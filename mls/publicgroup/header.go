@@ -50,6 +50,7 @@ type PendingEntry struct {
 	Type   mls.ProposalType
 	Sender mls.Sender
 	Target mls.LeafIndex // the leaf that a Remove removes
+	Size   uint32        // of the message, in octets
 }
 
 // headerVersion is the first octet of an encoded header.
@@ -174,6 +175,7 @@ func (e *PendingEntry) MarshalTLS(w *tlscodec.Writer) {
 	if e.Type == mls.ProposalTypeRemove {
 		w.Uint32(uint32(e.Target))
 	}
+	w.Varint(int(e.Size))
 }
 
 // UnmarshalTLS decodes e.
@@ -183,4 +185,5 @@ func (e *PendingEntry) UnmarshalTLS(r *tlscodec.Reader) {
 	if e.Type == mls.ProposalTypeRemove {
 		e.Target = mls.LeafIndex(r.Uint32())
 	}
+	e.Size = r.Varint()
 }

@@ -2,6 +2,7 @@ package publicgroup_test
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
@@ -99,6 +100,13 @@ var proposalNegatives = []negative{
 		s.propose(member(2), s.psk("y"))
 		return s.badProposal(member(4), s.psk("z"))
 	}, publicgroup.ErrTooManyProposals, false},
+	{"P12", "in octets", func(c *publicgroup.Config) { c.MaxProposalOctets = 2000 }, func(s *scene) func() error {
+		large := func(l mls.LeafIndex) []byte {
+			return s.proposal(member(l), s.psk("x"), func(a *mls.AuthenticatedContent) { a.Content.AuthenticatedData = make([]byte, 900) })
+		}
+		s.apply(must(s.group.StageProposal(large(1), now)).Changes)
+		return s.stageProposal(large(2))
+	}, publicgroup.ErrTooManyProposals, false},
 	{"P12", "of a member", func(c *publicgroup.Config) { c.MaxProposalsPerSender = 1 }, func(s *scene) func() error {
 		s.propose(member(1), s.psk("x"))
 		s.propose(member(2), s.psk("y"))
@@ -174,6 +182,22 @@ var commitNegatives = []negative{
 		p := s.psk("x")
 		return s.bad(with(p, p))
 	}, epoch.ErrSamePSK, false},
+	{"C19", "too many", nil, func(s *scene) func() error {
+		var ps []*mls.Proposal
+		for i := range epoch.MaxPSKs + 1 {
+			ps = append(ps, s.psk(fmt.Sprint(i)))
+		}
+		return s.bad(with(ps...))
+	}, epoch.ErrTooManyPSKs, false},
+	{"C20", "proposed", shortExtensions, func(s *scene) func() error {
+		return s.badProposal(member(0), extensions(mls.Extension{Type: customExtension, Data: make([]byte, 500)}))
+	}, publicgroup.ErrTooLarge, false},
+	{"C20", "in a commit", shortExtensions, func(s *scene) func() error {
+		s.dictionary()
+		p := appData(7, mls.AppDataUpdateSet)
+		p.AppDataUpdate.Update = make([]byte, 500)
+		return s.bad(commit{values: []*mls.Proposal{p}})
+	}, publicgroup.ErrTooLarge, false},
 	{"C10", "two", nil, func(s *scene) func() error { return s.bad(with(extensions(), extensions())) }, epoch.ErrTwoGroupExtensions, false},
 	{"C11", "with a Remove", nil, func(s *scene) func() error {
 		return s.bad(with(remove(1), &mls.Proposal{Type: mls.ProposalTypeReInit, ReInit: &mls.ReInit{Version: mls.MLS10, CipherSuite: s.suite.ID()}}))
@@ -227,6 +251,8 @@ var commitNegatives = []negative{
 	}, publicgroup.ErrTooManyMembers, false},
 }
 
+func shortExtensions(c *publicgroup.Config) { c.MaxExtensions = 400 }
+
 // leavesOut makes sure that the error names the proposal that is left out.
 func (s *scene) leavesOut(ref mls.ProposalRef, b *publicgroup.Bundle) func() error {
 	call := s.stage(b)
@@ -268,6 +294,11 @@ var externalNegatives = []negative{
 		c.commit = func(c *mls.Commit) { c.Proposals = append(c.Proposals, c.Proposals[0]) }
 		return s.bad(c)
 	}, epoch.ErrExternalInit, false},
+	{"E8", "empty", nil, func(s *scene) func() error {
+		c := s.join(s.client())
+		c.commit = func(c *mls.Commit) { c.Proposals[0].Proposal = &mls.Proposal{Type: mls.ProposalTypeExternalInit} }
+		return s.bad(c)
+	}, epoch.ErrKEMOutput, false},
 	{"E3", "two", nil, func(s *scene) func() error {
 		c := s.rejoin(1, nil)
 		c.commit = func(c *mls.Commit) { c.Proposals = append(c.Proposals, mls.ProposalOrRef{Proposal: remove(2)}) }

@@ -110,6 +110,16 @@ var groupInfoNegatives = []negative{
 			g.Extensions = must(g.Extensions.With(mls.ExtensionTypeExternalPub, &mls.ExternalPub{Key: s.pub[1:]}))
 		})
 	}, publicgroup.ErrExternalPub, false},
+	{"G7", "of small order", nil, func(s *scene) func() error {
+		return s.badInfo(func(g *mls.GroupInfo) {
+			g.Extensions = must(g.Extensions.With(mls.ExtensionTypeExternalPub, &mls.ExternalPub{Key: make([]byte, 32)}))
+		})
+	}, publicgroup.ErrExternalPub, false},
+	{"G6", "too long", shortExtensions, func(s *scene) func() error {
+		return s.badInfo(func(g *mls.GroupInfo) {
+			g.Extensions = append(g.Extensions, mls.Extension{Type: customExtension, Data: make([]byte, 500)})
+		})
+	}, publicgroup.ErrTooLarge, false},
 	{"G8", "the tree before", nil, func(s *scene) func() error {
 		return s.badInfo(inline(must(s.group.Export())))
 	}, publicgroup.ErrInlineTree, false},
@@ -353,6 +363,9 @@ var importNegatives = []negative{
 			c.CheckLeaf = func(_, _ *mls.LeafNode) error { return errHook }
 		}, nil, nil)
 	}, publicgroup.ErrLeafRefused, false},
+	{"I11", "extensions", nil, func(s *scene) func() error {
+		return s.badImport(func(c *publicgroup.Config) { c.MaxExtensions = 10 }, nil, nil)
+	}, publicgroup.ErrTooLarge, false},
 	{"I11", "octets", nil, func(s *scene) func() error {
 		return s.badImport(func(c *publicgroup.Config) { c.MaxMessage = 100 }, nil, nil)
 	}, publicgroup.ErrTooLarge, false},

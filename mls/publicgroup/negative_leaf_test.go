@@ -121,6 +121,9 @@ var leafNegatives = []negative{
 	{"L3", "encryption key of a path", nil, func(s *scene) func() error {
 		return s.badPath(true, func(l *mls.LeafNode) { l.EncryptionKey = l.EncryptionKey[1:] })
 	}, mls.ErrPublicKey, false},
+	{"L3", "of small order in an Update", nil, func(s *scene) func() error {
+		return s.badUpdate(func(l *mls.LeafNode) { l.EncryptionKey = make([]byte, 32) })
+	}, mls.ErrPublicKey, false},
 	{"L4", "no version", nil, func(s *scene) func() error {
 		return s.badAdd(func(k *mls.KeyPackage) { k.LeafNode.Capabilities.Versions = nil })
 	}, mls.ErrLeafNode, false},
@@ -243,13 +246,24 @@ var leafNegatives = []negative{
 	{"L14", "of a path", refuseSuccessors, func(s *scene) func() error {
 		return s.badPath(true, villain)
 	}, epoch.ErrReplaced, false},
-	{"L15", "of one newcomer", lenient, func(s *scene) func() error {
-		a := s.client()
-		for i := range mls.ExtensionType(tree.MaxTypes + 1) {
-			a.keyPackage.LeafNode.Capabilities.Extensions = append(a.keyPackage.LeafNode.Capabilities.Extensions, 0x4000+i)
+	{"L15", "of several newcomers", lenient, func(s *scene) func() error {
+		var adds []*mls.Proposal
+		for i := 0; i <= tree.MaxTypes; i += 50 {
+			c := s.client()
+			for j := range 50 {
+				c.keyPackage.LeafNode.Capabilities.Extensions = append(c.keyPackage.LeafNode.Capabilities.Extensions, mls.ExtensionType(0x4000+i+j))
+			}
+			adds = append(adds, c.sign().add())
 		}
-		return s.bad(s.pathless(a.sign().add()))
+		return s.bad(s.pathless(adds...))
 	}, tree.ErrCensus, false},
+	{"L15", "of one newcomer", nil, func(s *scene) func() error {
+		return s.badAdd(func(k *mls.KeyPackage) {
+			for i := range mls.ExtensionType(2000) {
+				k.LeafNode.Capabilities.Extensions = append(k.LeafNode.Capabilities.Extensions, 0x4000+i)
+			}
+		})
+	}, mls.ErrMalformed, false},
 }
 
 // pathless makes a commit without a path that ends in additions which were not
@@ -310,6 +324,9 @@ var keyPackageNegatives = []negative{
 	}, mls.ErrKeyPackage, false},
 	{"K4", "malformed", nil, func(s *scene) func() error {
 		return s.badAdd(func(k *mls.KeyPackage) { k.InitKey = nil })
+	}, mls.ErrPublicKey, false},
+	{"K4", "of small order", nil, func(s *scene) func() error {
+		return s.badAdd(func(k *mls.KeyPackage) { k.InitKey = make([]byte, 32) })
 	}, mls.ErrPublicKey, false},
 	{"K5", "last_resort twice", nil, func(s *scene) func() error {
 		return s.badAdd(func(k *mls.KeyPackage) {

@@ -139,8 +139,11 @@ func (g *Group) checkCovered(committer mls.Sender, list []*epoch.Proposal) error
 	}
 	named, removed := namedBy(list), map[mls.LeafIndex]bool{}
 	for _, p := range list {
-		if p.Type == mls.ProposalTypeRemove {
+		switch p.Type {
+		case mls.ProposalTypeRemove:
 			removed[p.Remove] = true
+		case mls.ProposalTypeSelfRemove:
+			removed[p.Sender.Leaf] = true
 		}
 	}
 	var left []mls.ProposalRef

@@ -1,6 +1,7 @@
 package publicgroup
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -29,7 +30,7 @@ func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, e
 	if err != nil {
 		return nil, err
 	}
-	entry := PendingEntry{Type: a.Content.Proposal.Type, Sender: a.Content.Sender, Target: a.Content.Proposal.Remove}
+	entry := PendingEntry{Type: a.Content.Proposal.Type, Sender: a.Content.Sender, Target: a.Content.Proposal.Remove, Size: uint32(len(message))}
 	if err := g.checkPendingLimits(&entry); err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, e
 	if g.header.find(p.Ref) != nil {
 		return nil, ErrKnownProposal
 	}
-	if err := g.checkProposedLeaf(s, p, now); err != nil {
+	if err := g.checkProposed(s, p, now); err != nil {
 		return nil, err
 	}
 	// RFC 9420, Section 12.2, asks this of a commit, and only of the members
@@ -56,7 +57,7 @@ func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, e
 	h := g.header.next()
 	h.Pending = append(h.Pending, entry)
 	c := g.changes(h)
-	c.Proposals = []ProposalWrite{{p.Ref, &Pending{Message: message}}}
+	c.Proposals = []ProposalWrite{{p.Ref, &Pending{Message: bytes.Clone(message)}}}
 	return &StagedProposal{Proposal: p, AuthenticatedData: a.Content.AuthenticatedData, Changes: c}, nil
 }
 
@@ -74,9 +75,10 @@ func (g *Group) checkPendingLimits(e *PendingEntry) error {
 	if len(g.header.Pending) >= g.cfg.MaxProposals {
 		return ErrTooManyProposals
 	}
-	same := 0
+	same, octets := 0, int(e.Size)
 	for i := range g.header.Pending {
 		p := &g.header.Pending[i]
+		octets += int(p.Size)
 		if p.Sender != e.Sender {
 			continue
 		}
@@ -88,12 +90,17 @@ func (g *Group) checkPendingLimits(e *PendingEntry) error {
 	if same >= g.cfg.MaxProposalsPerSender {
 		return ErrSenderProposals
 	}
+	if octets > g.cfg.MaxProposalOctets {
+		return fmt.Errorf("%w: octets", ErrTooManyProposals)
+	}
 	return nil
 }
 
-// checkProposedLeaf applies the service's policy to the leaf in a proposal.
-func (g *Group) checkProposedLeaf(s *epoch.State, p *epoch.Proposal, now time.Time) error {
+// checkProposed applies the service's policy to what a proposal brings in.
+func (g *Group) checkProposed(s *epoch.State, p *epoch.Proposal, now time.Time) error {
 	switch p.Type {
+	case mls.ProposalTypeGroupContextExtensions:
+		return g.cfg.checkExtensions(p.GroupContextExtensions)
 	case mls.ProposalTypeAdd:
 		if err := g.cfg.checkLifetime(&p.Add.LeafNode, now); err != nil {
 			return err

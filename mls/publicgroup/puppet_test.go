@@ -374,7 +374,9 @@ func (s *scene) fill(n int) {
 
 // externalInit is the proposal that every external commit has.
 func (s *scene) externalInit() *mls.Proposal {
-	return &mls.Proposal{Type: mls.ProposalTypeExternalInit, ExternalInit: s.bytes()}
+	kemOutput, _, err := s.suite.ExternalInit(s.pub)
+	s.ok(err)
+	return &mls.Proposal{Type: mls.ProposalTypeExternalInit, ExternalInit: kemOutput}
 }
 
 // join makes a valid external commit.

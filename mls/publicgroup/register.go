@@ -27,8 +27,8 @@ func Register(cfg Config, groupInfo []byte, nodes mls.RatchetTree) (*Changes, er
 // its tree, which may also be in the GroupInfo's ratchet_tree extension. It
 // checks all that a member who joins could check without secrets (RFC 9420,
 // Section 12.4.3.1), which takes a signature verification per member, and
-// returns what fills an empty store. That the GroupInfo is of the latest epoch,
-// nobody can tell from it.
+// returns what fills an empty store, of which nodes become a part. That the
+// GroupInfo is of the latest epoch, nobody can tell from it.
 //
 // Errors wrap [ErrConfig], [ErrTooLarge], [ErrGroupInfo], [mls.ErrUnsupportedSuite],
 // [mls.ErrMalformed], [epoch.ErrProposal] and [epoch.ErrCommit] for the
@@ -42,7 +42,7 @@ func Import(cfg Config, groupInfo []byte, nodes mls.RatchetTree) (*Changes, erro
 	if len(groupInfo) > cfg.MaxMessage {
 		return nil, ErrTooLarge
 	}
-	in, err := parseGroupInfo(groupInfo, nil)
+	in, err := parseGroupInfo(bytes.Clone(groupInfo), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +52,9 @@ func Import(cfg Config, groupInfo []byte, nodes mls.RatchetTree) (*Changes, erro
 	gi := in.full
 	suite, err := checkNewContext(gi)
 	if err != nil {
+		return nil, err
+	}
+	if err := cfg.checkExtensions(gi.GroupContext.Extensions); err != nil {
 		return nil, err
 	}
 	if nodes, err = chooseTree(gi, nodes); err != nil {
