@@ -15,7 +15,7 @@ test:
 	go test ./...
 
 # The packages that start goroutines or are used from many.
-RACE = ./internal/... ./mls ./mls/tree ./mls/epoch ./privacypass/... ./tokens/... ./storage/... ./client/...
+RACE = ./internal/... ./mls/tree ./mls/epoch ./privacypass/... ./tokens/... ./storage/... ./client/... ./pseudods/...
 
 test-race:
 	go test -race -short -timeout 25m $(RACE)
@@ -24,7 +24,7 @@ fuzz: ## every fuzz target of every package, FUZZTIME each
 	@for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$target"; \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg | tail -n 1; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg | tail -n 1; \
 	  done; \
 	done
 

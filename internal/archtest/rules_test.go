@@ -6,32 +6,83 @@ package archtest
 // internalImports: package <- packages of this module it may import, tests
 // aside. What is not listed is forbidden, what is listed and not used is stale.
 const internalImports = `
-mls             <- internal/secret internal/tlscodec
-mls/tree        <- mls internal/secret internal/tlscodec
-mls/epoch       <- mls mls/tree
-mls/publicgroup <- mls mls/epoch mls/tree internal/tlscodec
+client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
+client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
+cmd/ppissuer                   <- internal/secret privacypass privacypass/attester privacypass/attester/oidc \
+                                  privacypass/attester/webhook privacypass/client privacypass/issuer/httpapi privacypass/keyring \
+                                  privacypass/verify privacypass/verify/private storage/badger storage/badger/allowances
+mls                            <- internal/secret internal/tlscodec
+mls/epoch                      <- mls mls/tree
+mls/group                      <- internal/secret internal/tlscodec mls mls/epoch mls/tree
+mls/publicgroup                <- internal/tlscodec mls mls/epoch mls/tree
+mls/tree                       <- internal/secret internal/tlscodec mls
+privacypass                    <- internal/tlscodec
+privacypass/attester           <- internal/secret internal/tlscodec privacypass
+privacypass/attester/oidc      <- privacypass/attester
+privacypass/attester/storetest <- privacypass/attester
+privacypass/attester/webhook   <- internal/secret privacypass/attester
+privacypass/client             <- internal/secret internal/tlscodec privacypass privacypass/internal/rsapss \
+                                  privacypass/internal/voprf
+privacypass/issuer             <- internal/secret privacypass privacypass/internal/rsapss privacypass/internal/voprf
+privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/issuer privacypass/keyring
+privacypass/keyring            <- internal/secret privacypass privacypass/issuer
+privacypass/verify             <- privacypass privacypass/internal/rsapss
+privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
+pseudods/ds                    <- internal/secret internal/tlscodec mls mls/publicgroup mls/tree pseudods/ds/atrest pseudods/wire
+pseudods/ds/atrest             <- internal/secret internal/tlscodec
+pseudods/httpapi               <- mls pseudods/wire
+pseudods/qs                    <- internal/tlscodec mls pseudods/qs/addresskeys pseudods/seal pseudods/wire
+pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
+pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
+pseudods/wire                  <- internal/secret internal/tlscodec mls
+storage/badger                 <- internal/tlscodec
+storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
+storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
+storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/badger tokens
+storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
+storage/storagetest            <- internal/secret privacypass privacypass/verify tokens
+storage/storagetest/grouptest  <- pseudods/ds pseudods/wire
+storage/storagetest/queuetest  <- pseudods/qs pseudods/wire
+tokens                         <- internal/secret privacypass privacypass/verify
 `
 
 // externalImports: package <- other modules' packages it may import.
 const externalImports = `
-mls <- github.com/cloudflare/circl/dh/x448 github.com/cloudflare/circl/hpke github.com/cloudflare/circl/kem \
-       github.com/cloudflare/circl/sign/ed448 golang.org/x/crypto/chacha20poly1305
+client/identity             <- golang.org/x/crypto/chacha20poly1305
+cmd/ppissuer                <- github.com/prometheus/client_golang/prometheus \
+                               github.com/prometheus/client_golang/prometheus/collectors \
+                               github.com/prometheus/client_golang/prometheus/promhttp
+mls                         <- github.com/cloudflare/circl/dh/x448 github.com/cloudflare/circl/hpke github.com/cloudflare/circl/kem \
+                               github.com/cloudflare/circl/sign/ed448 golang.org/x/crypto/chacha20poly1305
+privacypass/attester        <- golang.org/x/crypto/argon2
+privacypass/attester/oidc   <- github.com/coreos/go-oidc/v3/oidc github.com/go-jose/go-jose/v4
+privacypass/internal/rsapss <- filippo.io/bigmod
+privacypass/internal/voprf  <- filippo.io/bigmod filippo.io/nistec github.com/gtank/ristretto255
+privacypass/issuer          <- filippo.io/bigmod
+privacypass/issuer/httpapi  <- github.com/prometheus/client_golang/prometheus
+storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options
 `
 
-// neverLinked: what a program must not contain, whatever the path of imports.
+// neverLinked: what a program or package must not contain, whatever the path of
+// imports.
 var neverLinked = []struct {
 	program string
 	never   []string
 	reason  string
 }{
 	{"mls/publicgroup", []string{"mls/group"}, "hold a member's secrets"},
-	{"privacypass/verify", []string{"privacypass/issuer"}, "issue what it should only verify"},
+	{"pseudods/ds", []string{"mls/group", "privacypass/issuer", "client"}, "act as a member or make tokens"},
+	{"pseudods/qs", []string{"mls/group", "mls/publicgroup", "privacypass/issuer", "pseudods/ds", "client"}, "understand what it queues or make tokens"},
+	{"privacypass/verify", []string{"privacypass/issuer", "privacypass/internal/voprf"}, "issue what it should only verify"},
+	{"tokens", []string{"privacypass/issuer"}, "make the tokens that it sells things for"},
 	{"cmd/ppissuer", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
+	{"mls/group", []string{"privacypass", "pseudods", "tokens", "storage"}, "do more than MLS"},
 }
 
 // pure packages do no I/O and are given the time; notPure are those below them
 // that are an edge.
 var (
-	pure    = []string{"mls", "privacypass", "tokens"}
-	notPure = []string{"privacypass/issuer/httpapi"}
+	pure    = []string{"mls", "privacypass", "tokens", "client/identity", "pseudods/wire", "pseudods/seal", "pseudods/ds"}
+	notPure = []string{"privacypass/issuer/httpapi", "privacypass/keyring", "privacypass/attester/oidc", "privacypass/attester/webhook",
+		"privacypass/attester/storetest"}
 )
