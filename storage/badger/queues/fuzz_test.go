@@ -21,7 +21,7 @@ var samples = map[string]struct {
 	"segment":    {octets: make([]byte, 8), open: true},
 	"mark":       {octets: slices.Concat(make([]byte, 4), []byte{1, 0}, make([]byte, 8), []byte{1}, bytes.Repeat([]byte{7}, 16))},
 	"references": {octets: []byte{1}, open: true},
-	"pool":       {octets: slices.Concat(make([]byte, 32), []byte{1}, make([]byte, 4), make([]byte, 2*(8+3*4+1)))},
+	"pool":       {octets: slices.Concat(make([]byte, 32), []byte{1}, make([]byte, 4), make([]byte, 2*(8+3*4+1+4)))},
 	"KeyPackage": {octets: make([]byte, 4), open: true},
 }
 

@@ -25,6 +25,19 @@ func discard(tx *view, id wire.PoolID, b *batch) {
 	}
 }
 
+// forgetRestored deletes KeyPackages that an older copy of the database brought
+// back.
+func (s *Store) forgetRestored(tx *view, id wire.PoolID, p *pool) {
+	b := &p.active
+	if b.restores == s.restores {
+		return
+	}
+	for ; b.next < b.end; b.next++ {
+		tx.Delete(keyPackageKey(id, b.id, b.next))
+	}
+	b.restores = s.restores
+}
+
 // Publish implements [qs.Pools].
 func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (status wire.PoolStatus, err error) {
 	if err := qs.CheckPart(&part); err != nil {
@@ -38,7 +51,8 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (stat
 		if p.kind != part.Kind {
 			return qs.ErrBatch
 		}
-		changed, err := stage(tx, id, &p, &part)
+		s.forgetRestored(tx, id, &p)
+		changed, err := s.stage(tx, id, &p, &part)
 		if err != nil {
 			return err
 		}
@@ -53,7 +67,7 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (stat
 
 // stage adds a part to the staged batch of p, and puts the batch in use with
 // the last part.
-func stage(tx *view, id wire.PoolID, p *pool, part *qs.Part) (changed bool, err error) {
+func (s *Store) stage(tx *view, id wire.PoolID, p *pool, part *qs.Part) (changed bool, err error) {
 	if part.Batch <= p.active.id || part.Batch < p.staged.id {
 		return false, nil
 	}
@@ -84,6 +98,7 @@ func stage(tx *view, id wire.PoolID, p *pool, part *qs.Part) (changed bool, err 
 	if part.Last {
 		discard(tx, id, &p.active)
 		p.active, p.staged = *b, batch{}
+		p.active.restores = s.restores
 	}
 	return true, nil
 }
@@ -132,7 +147,7 @@ func contactValue(allowed bool) []byte {
 // Take implements [qs.Pools]. It reads the same records whatever it refuses.
 func (s *Store) Take(ctx context.Context, id wire.PoolID, today qs.Day, c qs.Claim) (encoded []byte, err error) {
 	err = s.submit(ctx, func(tx *view) error {
-		encoded, err = take(tx, id, today, &c)
+		encoded, err = s.take(tx, id, today, &c)
 		return err
 	})
 	if err == nil && encoded == nil {
@@ -142,7 +157,7 @@ func (s *Store) Take(ctx context.Context, id wire.PoolID, today qs.Day, c qs.Cla
 }
 
 // take returns nil if there is none to be had.
-func take(tx *view, id wire.PoolID, today qs.Day, c *qs.Claim) ([]byte, error) {
+func (s *Store) take(tx *view, id wire.PoolID, today qs.Day, c *qs.Claim) ([]byte, error) {
 	var p pool
 	if _, err := load(tx.Get, key(kindPool, id[:]), &p); err != nil {
 		return nil, err
@@ -169,6 +184,7 @@ func take(tx *view, id wire.PoolID, today qs.Day, c *qs.Claim) ([]byte, error) {
 		return k.encoded, nil
 	}
 	first := p.active.next
+	s.forgetRestored(tx, id, &p)
 	// The record is gone and the claim is there in one step, so that the
 	// KeyPackage leaves once and is not lost with an answer.
 	for p.active.next < p.active.end {
@@ -185,7 +201,7 @@ func take(tx *view, id wire.PoolID, today qs.Day, c *qs.Claim) ([]byte, error) {
 			return k.encoded, nil
 		}
 	}
-	if p.active.next != first { // all that were left had expired
+	if p.active.next != first { // none of those that were left is to be had
 		tx.Put(key(kindPool, id[:]), marshal(&p))
 	}
 	if !p.active.lastResort {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
 	"github.com/pseudods/pseudods/storage/storagetest/queuetest"
@@ -141,5 +143,79 @@ func copySparse(from, to string) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// TestRestoreOlderCopy: after an older copy of the files was put back, no
+// KeyPackage that is in it leaves, as it may have left before; a new batch and
+// that of last resort serve.
+func TestRestoreOlderCopy(t *testing.T) {
+	ctx, pool := context.Background(), wire.PoolID{1}
+	dir, fence := filepath.Join(t.TempDir(), "db"), filepath.Join(t.TempDir(), "fence")
+	open := func() (*badger.DB, *queues.Store) {
+		t.Helper()
+		db, err := badger.Open(badger.Config{Dir: dir, Format: queues.Format, MinFree: 1, Fence: fence, OnRollback: queues.OnRollback})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := queues.New(ctx, db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db, s
+	}
+	take := func(s *queues.Store, request byte) string {
+		t.Helper()
+		k, err := s.Take(ctx, pool, 1, qs.Claim{Kind: wire.PoolConnection, Request: [32]byte{request}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(k)
+	}
+	publish := func(s *queues.Store, batch uint64, names ...string) wire.PoolStatus {
+		t.Helper()
+		p := qs.Part{Kind: wire.PoolConnection, Batch: batch, Last: true}
+		for _, name := range names {
+			p.KeyPackages = append(p.KeyPackages, qs.KeyPackage{Encoded: []byte(name), LastDay: 9, LastResort: name == "last resort"})
+		}
+		status, err := s.Publish(ctx, pool, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	db, s := open()
+	publish(s, 1, "first", "second", "third", "last resort")
+	if got := take(s, 1); got != "first" {
+		t.Fatalf("took %q", got)
+	}
+	older := filepath.Join(t.TempDir(), "older")
+	if err := copyDir(dir, older); err != nil {
+		t.Fatal(err)
+	}
+	if got := take(s, 2); got != "second" {
+		t.Fatalf("took %q", got)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir = older
+	db, s = open()
+	for request := byte(3); request < 6; request++ {
+		if got := take(s, request); got != "last resort" {
+			t.Fatalf("took %q from a restored copy", got)
+		}
+	}
+	if status := publish(s, 1, "first"); status.Left != 0 {
+		t.Fatalf("status %+v of a restored pool", status)
+	}
+	publish(s, 2, "fourth")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, s = open() // only once for each restore
+	defer db.Close()
+	if got := take(s, 7); got != "fourth" {
+		t.Fatalf("took %q", got)
 	}
 }

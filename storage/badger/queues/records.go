@@ -188,12 +188,13 @@ func (f *references) read(r *tlscodec.Reader) { f.chunks, f.bits = r.Uint8(), r.
 
 // batch is a batch of KeyPackages: received are those that were published, next
 // to end the numbers of those not handed out; that of last resort, if any, has
-// the number lastResort.
+// the number lastResort. See [OnRollback] for restores.
 type batch struct {
 	id         uint64
 	received   uint32
 	next, end  uint32
 	lastResort bool
+	restores   uint32 // of the store when the batch came into use
 }
 
 func (b *batch) write(w *tlscodec.Writer) {
@@ -202,10 +203,11 @@ func (b *batch) write(w *tlscodec.Writer) {
 	w.Uint32(b.next)
 	w.Uint32(b.end)
 	w.Bool(b.lastResort)
+	w.Uint32(b.restores)
 }
 
 func (b *batch) read(r *tlscodec.Reader) {
-	b.id, b.received, b.next, b.end, b.lastResort = r.Uint64(), r.Uint32(), r.Uint32(), r.Uint32(), r.Bool()
+	b.id, b.received, b.next, b.end, b.lastResort, b.restores = r.Uint64(), r.Uint32(), r.Uint32(), r.Uint32(), r.Bool(), r.Uint32()
 	if b.next > b.end || b.end > b.received || b.received > qs.MaxBatch {
 		r.Fail(tlscodec.ErrValue)
 	}

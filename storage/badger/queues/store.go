@@ -31,12 +31,14 @@ const (
 	kindContact      = 'c' // pool, hash -> whether allowed
 	kindClaim        = 't' // pool, request -> claim
 	kindPoolPurge    = 'y' // pool -> nothing: it is being deleted
+	kindRestores     = 'z' // -> how many times an older copy was restored
 	maxRequestWrites = 2000
 )
 
 // Store is a [qs.Store] on a database of its own.
 type Store struct {
-	db *badger.DB
+	db       *badger.DB
+	restores uint32
 
 	// cache is the committer's.
 	cache cache
@@ -48,6 +50,10 @@ var _ qs.Store = (*Store)(nil)
 // the deletions that a crash cut short. The caller closes the database.
 func New(ctx context.Context, db *badger.DB) (*Store, error) {
 	s := &Store{db: db}
+	var err error
+	if s.restores, err = restores(db.Get); err != nil {
+		return nil, err
+	}
 	for kind, partitions := range purged {
 		err := s.each(ctx, []byte{kind}, func(e badger.Entry) error { return s.purge(ctx, kind, e.Key[1:], partitions) })
 		if err != nil {
@@ -55,6 +61,31 @@ func New(ctx context.Context, db *badger.DB) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// OnRollback is for [badger.Config.OnRollback]: it notes that the database is an
+// older copy, which still has KeyPackages that left since it was made. No
+// KeyPackage of a batch from before is then handed out again, but the one of
+// last resort; their owners see that none is left and publish a new batch. What
+// else was lost, the copy does not know: entries that were acknowledged come
+// back, and addresses that were revoked since it was made are so no more.
+func OnRollback(tx *badger.Tx, _ []byte) error {
+	n, err := restores(tx.Get)
+	if err == nil {
+		tx.Put([]byte{kindRestores}, binary.BigEndian.AppendUint32(nil, n+1))
+	}
+	return err
+}
+
+func restores(read getter) (uint32, error) {
+	b, err := get(read, []byte{kindRestores})
+	if err != nil || b == nil {
+		return 0, err
+	}
+	if len(b) != 4 {
+		return 0, ErrCorrupt
+	}
+	return binary.BigEndian.Uint32(b), nil
 }
 
 func key(kind byte, partition []byte, rest ...byte) []byte {
