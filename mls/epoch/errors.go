@@ -112,6 +112,9 @@ var (
 
 	// ErrPathRequired: the commit lacks the UpdatePath its proposals need.
 	ErrPathRequired = fmt.Errorf("%w: UpdatePath required", ErrCommit)
+	// ErrPathSecret: an encrypted path secret has a size that none can have, or
+	// a KEM output that is none of the suite's.
+	ErrPathSecret = fmt.Errorf("%w: encrypted path secret", ErrCommit)
 	// ErrUnsupportedExtension: the GroupContext has or requires an extension
 	// that some member does not support.
 	ErrUnsupportedExtension = fmt.Errorf("%w: extension not supported by all", ErrCommit)

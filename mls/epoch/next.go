@@ -11,7 +11,7 @@ import (
 // MergePath checks the public side of a commit's UpdatePath and sets its keys
 // in the tree (RFC 9420, Section 12.4.2): the committer's new leaf, the number
 // of nodes and of ciphertexts for each, that keys are fresh, and the chain of
-// parent hashes. Errors wrap [ErrReplaced], [mls.ErrLeafNode],
+// parent hashes. Errors wrap [ErrReplaced], [ErrPathSecret], [mls.ErrLeafNode],
 // [mls.ErrPublicKey], [mls.ErrSignature] or the path errors of package tree.
 func (a *Applied) MergePath(p *mls.UpdatePath) error {
 	leaf := &p.LeafNode
@@ -30,10 +30,28 @@ func (a *Applied) MergePath(p *mls.UpdatePath) error {
 	if err := leaf.VerifySignature(a.base.Suite, a.base.Context.GroupID, a.Committer); err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
+	if err := checkPathSecrets(a.base.Suite, p); err != nil {
+		return err
+	}
 	if err := a.Edit.MergePath(a.Committer, p); err != nil {
 		return err
 	}
 	a.hasPath = true
+	return nil
+}
+
+// checkPathSecrets checks what everybody can see of the encrypted path secrets:
+// each is HashSize octets under HPKE (RFC 9420, Section 7.6). What does not fit
+// could be opened by nobody.
+func checkPathSecrets(s *mls.Suite, p *mls.UpdatePath) error {
+	const tagSize = 16 // of every AEAD
+	for i := range p.Nodes {
+		for _, c := range p.Nodes[i].EncryptedPathSecret {
+			if s.CheckKEMOutput(c.KEMOutput) != nil || len(c.Ciphertext) != s.HashSize()+tagSize {
+				return fmt.Errorf("%w: node %d", ErrPathSecret, i)
+			}
+		}
+	}
 	return nil
 }
 

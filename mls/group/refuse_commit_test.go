@@ -171,7 +171,7 @@ func TestPathIsChecked(t *testing.T) {
 			p.Nodes[0].EncryptedPathSecret[0].Ciphertext = flip(p.Nodes[0].EncryptedPathSecret[0].Ciphertext)
 		}), mls.ErrDecrypt},
 		{"another's path secret", path(func(c *court, p *mls.UpdatePath) { sealFor(c, p, bytes.Repeat([]byte{7}, 32)) }), tree.ErrPathSecret},
-		{"path secret of a wrong size", path(func(c *court, p *mls.UpdatePath) { sealFor(c, p, make([]byte, 31)) }), tree.ErrPathSecret},
+		{"path secret of a wrong size", path(func(c *court, p *mls.UpdatePath) { sealFor(c, p, make([]byte, 31)) }), epoch.ErrPathSecret},
 	})
 }
 

@@ -109,6 +109,7 @@ var catalogue = []check{
 	{id: "U4", rule: "the keys of a path are new in the tree", source: "RFC 9420, 12.4.2", openmls: "1209"},
 	{id: "U5", rule: "the keys of a path are keys of the suite", source: "RFC 9420, 5.1.1"},
 	{id: "U6", rule: "the parent hashes of a path lead to the leaf's", source: "RFC 9420, 7.9.2"},
+	{id: "U7", rule: "encrypted path secrets have the size of a hash under HPKE", source: "RFC 9420, 7.6"},
 
 	{id: "G1", rule: "a commit has a GroupInfo, in one form", source: "policy"},
 	{id: "G2", rule: "a GroupInfo is well-formed", source: "RFC 9420, 12.4.3"},

@@ -10,9 +10,6 @@ import (
 
 // Config is a service's policy for a group. Zero values are safe. It is not
 // part of the group's state: a service may open a group under another one.
-//
-// How many distinct capabilities the members of a group can list is bounded by
-// package tree: see its MaxTypes.
 type Config struct {
 	// MaxMembers is the largest group. Default 65,536.
 	MaxMembers uint32

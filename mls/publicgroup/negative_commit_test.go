@@ -370,6 +370,12 @@ var pathNegatives = []negative{
 		}
 		return s.bad(c)
 	}, tree.ErrPathCiphertexts, false},
+	{"U7", "a short ciphertext", nil, func(s *scene) func() error {
+		return s.bad(commit{commit: func(c *mls.Commit) { c.Path.Nodes[0].EncryptedPathSecret[0].Ciphertext = make([]byte, 47) }})
+	}, epoch.ErrPathSecret, false},
+	{"U7", "another KEM's output", nil, func(s *scene) func() error {
+		return s.bad(commit{commit: func(c *mls.Commit) { c.Path.Nodes[0].EncryptedPathSecret[0].KEMOutput = make([]byte, 65) }})
+	}, epoch.ErrPathSecret, false},
 	{"U3", "same key", nil, func(s *scene) func() error {
 		return s.badPath(true, func(l *mls.LeafNode) { l.EncryptionKey = must(s.group.Leaf(0)).EncryptionKey })
 	}, tree.ErrKeyReused, false},

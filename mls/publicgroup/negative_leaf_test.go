@@ -257,7 +257,14 @@ var leafNegatives = []negative{
 		}
 		return s.bad(s.pathless(adds...))
 	}, tree.ErrCensus, false},
-	{"L15", "of one newcomer", nil, func(s *scene) func() error {
+	{"L15", "more than one leaf may list", nil, func(s *scene) func() error {
+		return s.badUpdate(func(l *mls.LeafNode) {
+			for i := range mls.ExtensionType(130) {
+				l.Capabilities.Extensions = append(l.Capabilities.Extensions, 0x4000+i)
+			}
+		})
+	}, mls.ErrLeafNode, false},
+	{"L15", "more than anybody lists", nil, func(s *scene) func() error {
 		return s.badAdd(func(k *mls.KeyPackage) {
 			for i := range mls.ExtensionType(2000) {
 				k.LeafNode.Capabilities.Extensions = append(k.LeafNode.Capabilities.Extensions, 0x4000+i)
