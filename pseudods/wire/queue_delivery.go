@@ -75,7 +75,9 @@ const (
 	UnknownAddress Outcome = 2
 	// Revoked: the queue's owner wants nothing more by this address.
 	Revoked Outcome = 3
-	// Full: the queue has no room. It may have later.
+	// Full: the queue has no room. It may have later; the sender then tries
+	// again before it sends what follows by this address, or gives the delivery
+	// up. After a later one it would be taken for a repetition.
 	Full Outcome = 4
 )
 
