@@ -38,8 +38,15 @@ func TestHistory(t *testing.T) {
 			cut++
 		}
 	}
-	t.Logf("%d epochs, at most %d members, tree cut %d times, %d clients", w.server().Epoch(), largest, cut, w.made)
-	if largest < uint32(most)*2/3 || cut < 5 {
+	t.Logf("%d epochs, at most %d members, tree cut %d times, %d clients; %v", w.server().Epoch(), largest, cut, w.made, w.did)
+	for _, kind := range []string{"external commit", "external commit with removals", "commit without a path", "empty commit",
+		"partial GroupInfo", "lost race", "proposal of type 0x0001", "proposal of type 0x0002", "proposal of type 0x0003",
+		"proposal of type 0x000a"} {
+		if w.did[kind] == 0 {
+			t.Errorf("the history has no %s", kind)
+		}
+	}
+	if largest < uint32(most)*2/3 || cut == 0 {
 		t.Error("the history did not reach the sizes that it is for")
 	}
 }
@@ -66,7 +73,7 @@ func (w *world) step(most int) {
 		w.joinExternally(int(by))
 	case n < 95 && members > 2:
 		w.removeSome(by, p, w.targets(by, 1+w.IntN(3)))
-	case members > most/2 || n >= 98:
+	case n >= 97:
 		w.cut(by, p)
 	default:
 		w.race(by, p)
@@ -233,6 +240,7 @@ func (w *world) race(by mls.LeafIndex, p *person) {
 	if _, err := g.Apply(staged.Changes); !errors.Is(err, publicgroup.ErrStale) {
 		w.Fatalf("the second commit of an epoch was applied: %v", err)
 	}
+	w.did["lost race"]++
 	if _, err := w.server().StageCommit(second, now); !errors.Is(err, epoch.ErrWrongEpoch) {
 		w.Fatalf("the second commit of an epoch was accepted: %v", err)
 	}

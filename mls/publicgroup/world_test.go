@@ -25,6 +25,7 @@ type world struct {
 	store  *roundTripStore
 	awake  map[mls.LeafIndex]*person
 	made   int // clients so far
+	did    map[string]int
 }
 
 type person struct {
@@ -40,7 +41,7 @@ func newWorld(t testing.TB, suite mls.CipherSuite, seed uint64, cfg publicgroup.
 	key[0], key[1], key[2] = byte(seed), byte(seed>>8), byte(seed>>16)
 	chacha := rand.NewChaCha8(key)
 	w := &world{TB: t, Rand: rand.New(chacha), source: chacha, suite: suite, cfg: cfg, store: newRoundTripStore(),
-		awake: map[mls.LeafIndex]*person{}}
+		awake: map[mls.LeafIndex]*person{}, did: map[string]int{}}
 	p := w.person()
 	var err error
 	senders := mls.ExternalSenders{{SignatureKey: p.client.Signer.Public(), Credential: mls.BasicCredential([]byte("service"))}}
@@ -98,6 +99,7 @@ func (w *world) propose(m *mls.Message, from *person) {
 	g := w.server()
 	staged, err := g.StageProposal(data, now)
 	mustDo(err)
+	w.did[fmt.Sprintf("proposal of type %v", staged.Proposal.Type)]++
 	must(g.Apply(staged.Changes))
 	for _, p := range w.awake {
 		if p != from {
@@ -144,6 +146,19 @@ func (w *world) commit(c *group.Commit, by *person, joiner *person, newcomers []
 		w.awake[staged.Effects.Committer] = joiner
 	}
 	w.wake(staged, newcomers, few)
+	switch {
+	case staged.Effects.External && len(staged.Effects.Removed) > 0:
+		w.did["external commit with removals"]++
+	case staged.Effects.External:
+		w.did["external commit"]++
+	case !staged.Path:
+		w.did["commit without a path"]++
+	case len(staged.Effects.Added)+len(staged.Effects.Removed)+len(staged.Effects.Updated) == 0:
+		w.did["empty commit"]++
+	}
+	if len(b.PartialGroupInfo) > 0 {
+		w.did["partial GroupInfo"]++
+	}
 	if info := must(w.server().GroupInfo()); !bytes.Equal(groupInfoMessage(info), groupInfoMessage(c.GroupInfo)) {
 		w.Fatal("the server rebuilt another GroupInfo than the committer signed")
 	}
