@@ -30,7 +30,9 @@ type QueueSettings struct {
 	TTLDays    uint16
 	Overflow   Overflow
 	// Push is handed to the service's push hook when an entry arrives that
-	// nobody is waiting for. Empty means no push. At most 1024 octets.
+	// nobody is waiting for. Empty means no push. At most 1024 octets. The store
+	// holds it beside the queue: seal in it what names a device to whoever
+	// delivers pushes.
 	Push []byte
 }
 

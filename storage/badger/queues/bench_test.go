@@ -95,7 +95,7 @@ func BenchmarkDeliver(b *testing.B) {
 		b.ReportMetric(float64(b.N*members)/b.Elapsed().Seconds(), "deliveries/s")
 	}
 	b.Run("group=100/payload=1KB", func(b *testing.B) {
-		_, service, keys := openBench(b)
+		db, service, keys := openBench(b)
 		ids := createQueues(b, service, groups*members)
 		deliveries := make([]wire.Delivery, groups)
 		var sequence [groups]atomic.Uint64
@@ -131,7 +131,9 @@ func BenchmarkDeliver(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+		before := db.Stats()
 		parallel(b, deliver)
+		b.ReportMetric(float64(b.N)/float64(db.Stats().Batches-before.Batches), "deliveries/sync")
 	})
 	b.Run("baseline", func(b *testing.B) {
 		db, _, _ := openBench(b)
