@@ -3,6 +3,7 @@ package mls
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
@@ -75,14 +76,26 @@ func mustMarshal(v Marshaler) []byte {
 func readVector[T any, P interface {
 	*T
 	Unmarshaler
-}](r *tlscodec.Reader) (out []T) {
+}](r *tlscodec.Reader) []T {
+	return readVectorUpTo[T, P](r, math.MaxInt)
+}
+
+// readVectorUpTo is readVector for at most limit elements.
+func readVectorUpTo[T any, P interface {
+	*T
+	Unmarshaler
+}](r *tlscodec.Reader, limit int) (out []T) {
 	r.Vector(func(r *tlscodec.Reader) {
+		if len(out) == limit {
+			r.Fail(tlscodec.ErrTooLarge)
+			return
+		}
 		if out == nil {
 			var first T
 			before := r.Len()
 			P(&first).UnmarshalTLS(r)
 			alike, fitting := r.Len()/max(1, before-r.Len()), 2*r.Len()/int(unsafe.Sizeof(first))
-			out = make([]T, 0, 1+min(alike, fitting))
+			out = make([]T, 0, min(1+min(alike, fitting), limit))
 			out = append(out, first)
 			return
 		}

@@ -38,12 +38,7 @@ var ErrExtension = errors.New("mls: invalid extension")
 func (es *Extensions) MarshalTLS(w *tlscodec.Writer) { writeVector(w, *es) }
 
 // UnmarshalTLS decodes es. More than 1,024 extensions are refused.
-func (es *Extensions) UnmarshalTLS(r *tlscodec.Reader) {
-	*es = readVector[Extension](r)
-	if len(*es) > maxTypes {
-		r.Fail(tlscodec.ErrTooLarge)
-	}
-}
+func (es *Extensions) UnmarshalTLS(r *tlscodec.Reader) { *es = readVectorUpTo[Extension](r, maxTypes) }
 
 // Find returns the content of the extension of type t.
 func (es Extensions) Find(t ExtensionType) (data []byte, ok bool) {
@@ -168,5 +163,7 @@ type ExternalSenders []ExternalSender
 // MarshalTLS encodes s.
 func (s *ExternalSenders) MarshalTLS(w *tlscodec.Writer) { writeVector(w, *s) }
 
-// UnmarshalTLS decodes s.
-func (s *ExternalSenders) UnmarshalTLS(r *tlscodec.Reader) { *s = readVector[ExternalSender](r) }
+// UnmarshalTLS decodes s. More than 1,024 senders are refused.
+func (s *ExternalSenders) UnmarshalTLS(r *tlscodec.Reader) {
+	*s = readVectorUpTo[ExternalSender](r, maxTypes)
+}

@@ -232,10 +232,7 @@ const maxProposals = 1 << 16
 
 // UnmarshalTLS decodes c. More than 65,536 proposals are refused.
 func (c *Commit) UnmarshalTLS(r *tlscodec.Reader) {
-	c.Proposals = readVector[ProposalOrRef](r)
-	if len(c.Proposals) > maxProposals {
-		r.Fail(tlscodec.ErrTooLarge)
-	}
+	c.Proposals = readVectorUpTo[ProposalOrRef](r, maxProposals)
 	c.Path = nil
 	if r.Bool() {
 		c.Path = new(UpdatePath)

@@ -236,6 +236,8 @@ func (t *SecretTree) Lookup(leaf LeafIndex, ct ContentType, generation uint32) (
 // last Lookup for its sender and content type.
 func (t *SecretTree) Consume(k *MessageKey) {
 	t.open(k.id.leaf)
+	k.Key.Wipe()
+	k.Nonce.Wipe()
 	if k.advanced != nil {
 		t.ratchets[k.id].secret.Wipe()
 		t.ratchets[k.id] = k.advanced

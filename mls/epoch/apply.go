@@ -251,7 +251,8 @@ func (a *Applied) applyAppData(list []*Proposal) error {
 	for _, c := range d {
 		states[c.ID] = c.Data
 	}
-	for id, list := range updates {
+	for _, id := range slices.Sorted(maps.Keys(updates)) {
+		list := updates[id]
 		old, had := states[id]
 		if list == nil {
 			if !had {

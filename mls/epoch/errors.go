@@ -80,6 +80,8 @@ var (
 	ErrSameLeaf = fmt.Errorf("%w: two changes of one leaf", ErrProposalList)
 	// ErrSameClient: two Adds of one client.
 	ErrSameClient = fmt.Errorf("%w: two Adds of one client", ErrProposalList)
+	// ErrSameReference: one proposal named twice.
+	ErrSameReference = fmt.Errorf("%w: one proposal named twice", ErrProposalList)
 	// ErrSamePSK: one PSK twice.
 	ErrSamePSK = fmt.Errorf("%w: one PSK twice", ErrProposalList)
 	// ErrTooManyPSKs: more than [MaxPSKs] PSKs.

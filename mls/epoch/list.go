@@ -96,6 +96,7 @@ func checkCommonList(list []*Proposal) error {
 	type appData struct{ update, remove int }
 	components := map[mls.ComponentID]appData{}
 	psks := map[string]struct{}{}
+	refs := map[string]struct{}{}
 	change := func(l mls.LeafIndex) error {
 		if _, twice := changed[l]; twice {
 			return fmt.Errorf("%w: %d", ErrSameLeaf, l)
@@ -104,6 +105,12 @@ func checkCommonList(list []*Proposal) error {
 		return nil
 	}
 	for _, p := range list {
+		if p.Ref != nil {
+			if _, twice := refs[string(p.Ref)]; twice {
+				return ErrSameReference
+			}
+			refs[string(p.Ref)] = struct{}{}
+		}
 		var err error
 		switch p.Type {
 		case mls.ProposalTypeUpdate, mls.ProposalTypeSelfRemove:

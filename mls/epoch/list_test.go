@@ -1,19 +1,29 @@
 package epoch
 
 import (
+	"crypto/rand"
 	"errors"
 	"testing"
 
 	"github.com/pseudods/pseudods/mls"
 )
 
-var ref = mls.ProposalRef(make([]byte, 32))
+// newRef names each proposal differently.
+func newRef() mls.ProposalRef {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		panic(err)
+	}
+	return b
+}
 
 func member(l mls.LeafIndex) mls.Sender { return mls.Sender{Type: mls.SenderTypeMember, Leaf: l} }
 
 // proposal makes a proposal from member 1, which is by reference unless the
 // committer, member 0, could have sent it by value.
-func proposal(p mls.Proposal) *Proposal { return &Proposal{Proposal: &p, Sender: member(1), Ref: ref} }
+func proposal(p mls.Proposal) *Proposal {
+	return &Proposal{Proposal: &p, Sender: member(1), Ref: newRef()}
+}
 
 func byValue(p mls.Proposal) *Proposal { return &Proposal{Proposal: &p, Sender: member(0)} }
 
@@ -36,6 +46,7 @@ func TestListRules(t *testing.T) {
 		}
 	)
 	joiner := mls.Sender{Type: mls.SenderTypeNewMemberCommit}
+	ephemeral := proposal(mls.Proposal{Type: mls.ProposalTypeAppEphemeral})
 	for name, tc := range map[string]struct {
 		committer mls.Sender
 		list      []*Proposal
@@ -52,6 +63,7 @@ func TestListRules(t *testing.T) {
 		"Update and Remove":         {member(0), []*Proposal{proposal(update), byValue(remove(1))}, ErrSameLeaf},
 		"SelfRemove and Remove":     {member(0), []*Proposal{proposal(selfRemove), byValue(remove(1))}, ErrSameLeaf},
 		"SelfRemove twice":          {member(0), []*Proposal{proposal(selfRemove), proposal(selfRemove)}, ErrSameLeaf},
+		"one reference twice":       {member(0), []*Proposal{ephemeral, ephemeral}, ErrSameReference},
 		"client added twice":        {member(0), []*Proposal{byValue(add(1)), proposal(add(1))}, ErrSameClient},
 		"PSK twice":                 {member(0), []*Proposal{byValue(psk), proposal(psk)}, ErrSamePSK},
 		"two extension lists":       {member(0), []*Proposal{byValue(extensions), proposal(extensions)}, ErrTwoGroupExtensions},

@@ -140,6 +140,7 @@ func (d *draft) finish(g *Group, n *next, o *CommitOptions) (*Commit, error) {
 		if err != nil {
 			return nil, err
 		}
+		defer own.Wipe()
 		if err := own.Leaf().Check(s, mls.LeafNodeSourceCommit); err != nil {
 			return nil, err
 		}

@@ -90,6 +90,11 @@ func (g *Group) enter(n *next) *Committed {
 	g.store.Release(n.changes.Version)
 	g.now = n.current
 	g.ended, g.reInit = n.what.Ended, n.what.ReInit
+	if g.ended == EndReInit {
+		// There is no next epoch, and nobody joins this one.
+		g.now.secrets.Init.Wipe()
+		g.now.secrets.External.Wipe()
+	}
 	return n.what
 }
 

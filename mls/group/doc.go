@@ -14,7 +14,9 @@
 // Any error from a method that takes a message leaves the group exactly as it
 // was, and the next valid message is accepted. The one change a failed call may
 // make is that a message key is used up: a key that may have encrypted something
-// is never given out again.
+// is never given out again. That holds as long as no older state is restored: save
+// the state before a message, proposal or commit leaves, and never go on from one
+// that was saved earlier.
 //
 // Work per commit is that of one path in the tree and one HPKE encryption per
 // node that receives it. Only joining, saving and exporting the tree are linear

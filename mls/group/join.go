@@ -2,7 +2,6 @@ package group
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/pseudods/pseudods/internal/secret"
@@ -75,6 +74,8 @@ func JoinWelcome(cfg Config, w *mls.Welcome, o JoinOptions) (*Group, error) {
 	}
 	secrets := s.NewEpochSecrets(joiner, pskSecret, state.EncodedContext())
 	gs.JoinerSecret.Wipe()
+	gs.PathSecret.Wipe()
+	pskSecret.Wipe()
 	if err := s.VerifyConfirmationTag(secrets, state.Context.ConfirmedTranscriptHash, info.ConfirmationTag); err != nil {
 		return nil, err
 	}
@@ -139,10 +140,8 @@ func enterTree(cfg Config, info *mls.GroupInfo, nodes mls.RatchetTree) (*Group, 
 	} else if !inline && nodes == nil {
 		return nil, nil, ErrNoTree
 	}
-	// The group keeps most of both, and the caller may reuse what they were
-	// decoded from.
 	var ctx mls.GroupContext
-	if err := errors.Join(detach(&info.GroupContext, &ctx), detach(&nodes, &nodes)); err != nil {
+	if err := detach(&info.GroupContext, &ctx); err != nil {
 		return nil, nil, err
 	}
 	s, err := ctx.CipherSuite.Suite()
@@ -154,6 +153,11 @@ func enterTree(cfg Config, info *mls.GroupInfo, nodes mls.RatchetTree) (*Group, 
 		return nil, nil, ErrSigner
 	}
 	if err := info.VerifySignature(s, signer.SignatureKey); err != nil {
+		return nil, nil, err
+	}
+	// The group keeps the tree, as it does the context, and the caller may reuse
+	// what they were decoded from.
+	if err := detach(&nodes, &nodes); err != nil {
 		return nil, nil, err
 	}
 	changes, err := tree.Import(tree.ImportConfig{Suite: s, GroupID: ctx.GroupID, Version: tree.Version(ctx.Epoch)}, nodes)

@@ -61,6 +61,14 @@ func (e *Edit) CreatePath(rand io.Reader, sender mls.LeafIndex, template *mls.Le
 	return own, e.setPath(sender, leaf, steps, nodes)
 }
 
+// Wipe deletes the path secrets, once the path and the Welcome are sealed. The
+// commit secret and the private keys stay.
+func (o *OwnPath) Wipe() {
+	for _, s := range o.secrets {
+		s.Wipe()
+	}
+}
+
 // derive fills in the path secrets, the private keys of the path and the commit
 // secret, and returns the public keys.
 func (o *OwnPath) derive(rand io.Reader) (public [][]byte, err error) {
