@@ -27,7 +27,7 @@ func (s *Service) Deliver(ctx context.Context, domain string, d *wire.Delivery) 
 	out := make([]outgoing, len(d.Recipients))
 	for i := range out {
 		r := &d.Recipients[i]
-		out[i] = outgoing{index: uint16(i), number: r.Number, use: seal.Use{Domain: domain, Binding: r.Binding}, address: &r.Address,
+		out[i] = outgoing{number: r.Number, use: seal.Use{Domain: domain, Binding: r.Binding}, address: &r.Address,
 			item: wire.Item{Kind: wire.ItemDelivery, Entry: r.Entry}}
 	}
 	results, err := s.send(ctx, d.Payload, out)
@@ -43,7 +43,6 @@ func (s *Service) Deliver(ctx context.Context, domain string, d *wire.Delivery) 
 
 // outgoing is an entry on its way into a queue.
 type outgoing struct {
-	index   uint16 // of the recipient
 	number  uint64
 	use     seal.Use
 	address *wire.SealedAddress
@@ -113,6 +112,10 @@ func (s *Service) storePayload(ctx context.Context, payload []byte, recipients i
 // sealItems makes the entries for those recipients whose queues are there; from
 // tells which they are.
 func (s *Service) sealItems(ctx context.Context, payload []byte, id *wire.PayloadID, out []outgoing) (appends []Append, from []int, err error) {
+	var tickets []wire.Ticket
+	if id != nil {
+		tickets = s.tickets(*id, len(out))
+	}
 	all := make([]Append, len(out))
 	errs := make([]error, len(out))
 	parallel(len(out), func(i int) {
@@ -124,7 +127,7 @@ func (s *Service) sealItems(ctx context.Context, payload []byte, id *wire.Payloa
 		all[i] = Append{Queue: p.queue, Mark: p.mark, Parent: p.parent, Claim: p.claim, Brief: o.brief, Number: o.number}
 		o.item.Address, o.item.Stream = p.address, p.stream
 		if id != nil {
-			o.item.Ticket = s.ticket(*id, o.index)
+			o.item.Ticket = &tickets[i]
 		} else {
 			o.item.Inline = payload
 		}

@@ -182,10 +182,8 @@ func (s *Service) Ack(ctx context.Context, queue wire.QueueID, upto uint64, tick
 	if len(tickets) > MaxPage {
 		return ErrSize
 	}
-	for i := range tickets {
-		if !s.validTicket(&tickets[i]) {
-			return ErrTicket
-		}
+	if err := s.checkTickets(tickets); err != nil {
+		return err
 	}
 	if err := s.cfg.Store.AckQueue(ctx, queue, s.today(), upto); err != nil {
 		return err

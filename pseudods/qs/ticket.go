@@ -6,26 +6,46 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// ticket makes the ticket of one recipient of a payload.
-func (s *Service) ticket(id wire.PayloadID, index uint16) *wire.Ticket {
-	t := &wire.Ticket{Payload: id, Index: index}
-	copy(t.MAC[:], s.ticketMAC(t))
-	return t
+// tickets makes the tickets of all recipients of a payload.
+func (s *Service) tickets(id wire.PayloadID, recipients int) []wire.Ticket {
+	h := s.ticketMAC()
+	out := make([]wire.Ticket, recipients)
+	for i := range out {
+		t := &out[i]
+		t.Payload, t.Index = id, uint16(i)
+		copy(t.MAC[:], authenticate(h, t))
+	}
+	return out
 }
 
-func (s *Service) ticketMAC(t *wire.Ticket) []byte {
-	h := hmac.New(sha256.New, s.cfg.Keys.TicketKey().Reveal())
-	h.Write([]byte("pseudods 1.0 payload ticket"))
-	h.Write(t.Payload[:])
-	h.Write(binary.BigEndian.AppendUint16(nil, t.Index))
-	return h.Sum(nil)[:len(t.MAC)]
+func (s *Service) ticketMAC() hash.Hash {
+	return hmac.New(sha256.New, s.cfg.Keys.TicketKey().Reveal())
 }
 
-func (s *Service) validTicket(t *wire.Ticket) bool { return hmac.Equal(s.ticketMAC(t), t.MAC[:]) }
+// authenticate returns the MAC of a ticket's other fields.
+func authenticate(h hash.Hash, t *wire.Ticket) []byte {
+	var b [64]byte
+	in := append(append(b[:0], "pseudods 1.0 payload ticket"...), t.Payload[:]...)
+	h.Reset()
+	h.Write(binary.BigEndian.AppendUint16(in, t.Index))
+	return h.Sum(b[:0])[:len(t.MAC)]
+}
+
+// checkTickets returns [ErrTicket] unless this service made all of them.
+func (s *Service) checkTickets(tickets []wire.Ticket) error {
+	h := s.ticketMAC()
+	for i := range tickets {
+		if !hmac.Equal(authenticate(h, &tickets[i]), tickets[i].MAC[:]) {
+			return ErrTicket
+		}
+	}
+	return nil
+}
 
 // maxAnswer is how many octets of payloads an answer holds, the first aside.
 const maxAnswer = 2 << 20
@@ -37,10 +57,8 @@ func (s *Service) Fetch(ctx context.Context, tickets []wire.Ticket) (wire.Payloa
 	if len(tickets) == 0 || len(tickets) > MaxPage {
 		return nil, ErrSize
 	}
-	for i := range tickets {
-		if !s.validTicket(&tickets[i]) {
-			return nil, ErrTicket
-		}
+	if err := s.checkTickets(tickets); err != nil {
+		return nil, err
 	}
 	var out wire.Payloads
 	size := 0

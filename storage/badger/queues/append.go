@@ -16,7 +16,9 @@ const (
 	maxRemoved     = 8
 )
 
-// Append implements [qs.Queues].
+// Append implements [qs.Queues]. Entries go to the committer in parts; a part is
+// durable as a whole or not at all, which is more than the contract asks, and
+// after a crash between two parts the caller's retry finds the first one's marks.
 func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) ([]qs.Appended, error) {
 	out := make([]qs.Appended, len(entries))
 	for done := 0; done < len(entries); {
@@ -50,7 +52,10 @@ func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) (
 	return out, nil
 }
 
-// add appends one entry, or says why not.
+// add appends one entry, or says why not. The order of the checks is that of
+// what they tell: that an address was revoked before that it was bound to
+// another group, and both before that the queue is full. An entry that is there
+// already needs no room.
 func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 	if len(a.Ciphertext) > qs.MaxCiphertext {
 		panic("queues: entry over the limit")
@@ -113,6 +118,7 @@ func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 	return qs.Appended{Outcome: wire.Delivered, Fresh: true, Push: h.push}, nil
 }
 
+// size is what an entry counts for in its queue.
 func size(a *qs.Append) uint64 { return uint64(len(a.Ciphertext)) + qs.EntryOverhead }
 
 // makeRoom removes entries that have expired, and by the queue's drop rule

@@ -11,7 +11,8 @@ import (
 // chunkSize is what one record holds of a payload.
 const chunkSize = 256 << 10
 
-// PutPayload implements [qs.Payloads].
+// PutPayload implements [qs.Payloads]. The chunks and the references become
+// durable together.
 func (s *Store) PutPayload(ctx context.Context, id wire.PayloadID, payload []byte, n int) error {
 	if len(payload) > qs.MaxPayload || n < 1 || n > qs.MaxRecipients {
 		panic("queues: payload over the limits")
@@ -33,7 +34,8 @@ func (s *Store) PutPayload(ctx context.Context, id wire.PayloadID, payload []byt
 	})
 }
 
-// Payload implements [qs.Payloads].
+// Payload implements [qs.Payloads]. Chunks are read one by one; if the payload
+// is released meanwhile it is not found, never cut short.
 func (s *Store) Payload(_ context.Context, id wire.PayloadID) ([]byte, error) {
 	var f references
 	if err := mustLoad(s.db.Get, key(kindReferences, id[:]), &f); err != nil {
@@ -55,7 +57,8 @@ func (s *Store) Payload(_ context.Context, id wire.PayloadID) ([]byte, error) {
 	return payload, nil
 }
 
-// Release implements [qs.Payloads].
+// Release implements [qs.Payloads]. What has no references is gone from view;
+// with the last of them the chunks go in the same request.
 func (s *Store) Release(ctx context.Context, id wire.PayloadID, recipients []uint16) error {
 	return s.submit(ctx, func(tx *view) error {
 		var f references
@@ -87,7 +90,8 @@ func (s *Store) Release(ctx context.Context, id wire.PayloadID, recipients []uin
 	})
 }
 
-// expirePayloads drops the days before limit, one by one.
+// expirePayloads drops the days before limit, one by one. References go first: a
+// crash in between leaves chunks that nobody finds, and that the next call drops.
 func (s *Store) expirePayloads(ctx context.Context, limit qs.Day) error {
 	for _, kind := range []byte{kindReferences, kindPayload} {
 		for {

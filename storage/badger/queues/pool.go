@@ -38,7 +38,8 @@ func (s *Store) forgetRestored(tx *view, id wire.PoolID, p *pool) {
 	b.restores = s.restores
 }
 
-// Publish implements [qs.Pools].
+// Publish implements [qs.Pools]. A part has at most [qs.MaxPart] octets and
+// discards at most two batches, so that it fits one request.
 func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (status wire.PoolStatus, err error) {
 	if err := qs.CheckPart(&part); err != nil {
 		return status, err
@@ -66,7 +67,8 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (stat
 }
 
 // stage adds a part to the staged batch of p, and puts the batch in use with
-// the last part.
+// the last part: the records stay where they are, as their keys name the batch,
+// and what is left of the batch before goes in the same request.
 func (s *Store) stage(tx *view, id wire.PoolID, p *pool, part *qs.Part) (changed bool, err error) {
 	if part.Batch <= p.active.id || part.Batch < p.staged.id {
 		return false, nil

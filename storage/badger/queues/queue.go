@@ -25,7 +25,8 @@ func mustLoad(read getter, key []byte, v record) error {
 	return err
 }
 
-// CreateQueue implements [qs.Queues].
+// CreateQueue implements [qs.Queues]. If the queue is being deleted, or was when
+// a crash came, that ends first, so that nothing of the old queue is in the new.
 func (s *Store) CreateQueue(ctx context.Context, id wire.QueueID, today qs.Day, q qs.Queue) (qs.Queue, error) {
 	var stored queueRecord
 	err := s.afterPurge(ctx, kindQueuePurge, id[:], func(tx *view) error {
@@ -50,7 +51,8 @@ func (s *Store) Queue(_ context.Context, id wire.QueueID) (qs.Queue, error) {
 	return q.Queue, err
 }
 
-// ConfigureQueue implements [qs.Queues].
+// ConfigureQueue implements [qs.Queues]. What is over a smaller limit goes with
+// later appends, by the queue's drop rule.
 func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wire.QueueSettings) (wire.QueueSettings, error) {
 	var q queueRecord
 	err := s.submit(ctx, func(tx *view) error {
@@ -73,7 +75,8 @@ func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wi
 	return q.Settings, err
 }
 
-// Revoke implements [qs.Queues].
+// Revoke implements [qs.Queues]. The mark keeps number and claim: if it is ever
+// forgotten, all of it is.
 func (s *Store) Revoke(ctx context.Context, id wire.QueueID, today qs.Day, m qs.Mark) error {
 	return s.submit(ctx, func(tx *view) error {
 		var h head

@@ -12,16 +12,19 @@ type record interface {
 	read(*tlscodec.Reader)
 }
 
+// marshal panics if v has no encoding: all that is put into records was decoded
+// or bounded before.
 func marshal(v record) []byte {
 	w := tlscodec.NewWriter(make([]byte, 0, 128))
 	v.write(w)
 	b, err := w.Bytes()
 	if err != nil {
-		panic("queues: record has no encoding") // all parts were decoded or bounded before
+		panic("queues: record has no encoding")
 	}
 	return b
 }
 
+// unmarshal fails with [ErrCorrupt]. Octet strings in v alias b.
 func unmarshal(b []byte, v record) error {
 	r := tlscodec.NewReader(b, tlscodec.Limits{})
 	v.read(r)
@@ -48,7 +51,7 @@ func (q *queueRecord) read(r *tlscodec.Reader) {
 
 // head is what an append needs of a queue and changes.
 type head struct {
-	used        qs.Day
+	used        qs.Day // by the owner
 	last, floor uint64 // the last entry's number, and that of the last removed
 	total       uint64 // octets of all entries up to last
 	freed       uint64 // octets of all entries up to floor
