@@ -128,7 +128,7 @@ func (g *Group) enact(c *candidate, now time.Time) (*epoch.Transition, error) {
 	if c.effects, err = c.state.Apply(c.message.Content.Sender, c.joiner, c.list, g.cfg.Rules); err != nil {
 		return nil, err
 	}
-	if err := g.checkEntering(c.state, c.effects, path, now); err != nil {
+	if err := g.checkEntering(c.state, c.list, c.effects, path, now); err != nil {
 		return nil, err
 	}
 	if path != nil {
@@ -255,17 +255,16 @@ func (g *Group) countPathless(list []*epoch.Proposal, path bool) (uint32, error)
 
 // checkEntering applies the service's policy to the leaves that a commit brings
 // in.
-func (g *Group) checkEntering(s *epoch.State, effects *epoch.Applied, path *mls.UpdatePath, now time.Time) error {
-	for _, c := range effects.Added {
-		if err := g.cfg.checkLifetime(c.New, now); err != nil {
-			return err
+//
+// What a proposal by reference brings in was judged when it arrived, in this
+// epoch. Judged again it could fail, for a lifetime that has ended since, and with
+// it the commit of every member who names what waits.
+func (g *Group) checkEntering(s *epoch.State, list []*epoch.Proposal, effects *epoch.Applied, path *mls.UpdatePath, now time.Time) error {
+	for _, p := range list {
+		if p.Ref != nil {
+			continue
 		}
-		if err := g.cfg.checkLeaf(nil, c.New); err != nil {
-			return err
-		}
-	}
-	for _, c := range effects.Updated {
-		if err := g.cfg.checkLeaf(c.Old, c.New); err != nil {
+		if err := g.checkProposed(s, p, now); err != nil {
 			return err
 		}
 	}

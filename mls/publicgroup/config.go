@@ -106,13 +106,17 @@ func setDefault[T int | uint32](v *T, d T) {
 	}
 }
 
+// extensionsSize is an upper bound of the octets that es is encoded in.
+func extensionsSize(es mls.Extensions) (size uint64) {
+	for i := range es {
+		size += 8 + uint64(len(es[i].Data))
+	}
+	return size
+}
+
 // checkExtensions bounds what ends up in the header.
 func (c *Config) checkExtensions(es mls.Extensions) error {
-	size := 0
-	for i := range es {
-		size += 8 + len(es[i].Data)
-	}
-	if size > c.MaxExtensions {
+	if extensionsSize(es) > uint64(c.MaxExtensions) {
 		return fmt.Errorf("%w: extensions", ErrTooLarge)
 	}
 	return nil

@@ -3,6 +3,7 @@ package publicgroup
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -23,7 +24,8 @@ type StagedProposal struct {
 // Errors wrap [ErrTooLarge], [mls.ErrMalformed], [ErrWireFormat],
 // [ErrContentType], [ErrClosed], those of [epoch.State.VerifyContent] and
 // [epoch.State.CheckProposal], [ErrTooManyProposals], [ErrSenderProposals],
-// [ErrKnownProposal], [ErrSecondSelfRemove], [ErrLifetime], [ErrLeafRefused], or
+// [ErrKnownProposal], [ErrSecondSelfRemove], [ErrLifetime], [ErrLeafRefused],
+// [ErrTooManyMembers], or
 // [epoch.ErrUnsupportedProposal] for a type that some member does not support.
 func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, error) {
 	a, s, err := g.openHandshake(message, mls.ContentTypeProposal)
@@ -46,6 +48,9 @@ func (g *Group) StageProposal(message []byte, now time.Time) (*StagedProposal, e
 		return nil, ErrKnownProposal
 	}
 	if err := g.checkProposed(s, p, now); err != nil {
+		return nil, err
+	}
+	if err := g.checkCommittable(&entry); err != nil {
 		return nil, err
 	}
 	// RFC 9420, Section 12.2, asks this of a commit, and only of the members
@@ -92,6 +97,37 @@ func (g *Group) checkPendingLimits(e *PendingEntry) error {
 	}
 	if octets > g.cfg.MaxProposalOctets {
 		return fmt.Errorf("%w: octets", ErrTooManyProposals)
+	}
+	return nil
+}
+
+// checkCommittable refuses a proposal with which the limits on members or
+// extensions would be exceeded if all that waits were committed together. Members
+// commit what waits by default: accepted now, it would have each of their commits
+// refused later.
+func (g *Group) checkCommittable(e *PendingEntry) error {
+	var appData, replaced uint64
+	adds := uint32(0)
+	for _, p := range append(slices.Clone(g.header.Pending), *e) {
+		switch p.Type {
+		case mls.ProposalTypeAdd:
+			adds++
+		case mls.ProposalTypeAppDataUpdate:
+			appData += uint64(p.Size)
+		case mls.ProposalTypeGroupContextExtensions:
+			replaced = max(replaced, uint64(p.Size))
+		}
+	}
+	switch e.Type {
+	case mls.ProposalTypeAdd:
+		if g.header.Tree.Census.Members()+adds > g.cfg.MaxMembers {
+			return ErrTooManyMembers
+		}
+	case mls.ProposalTypeAppDataUpdate, mls.ProposalTypeGroupContextExtensions:
+		// The size of a message is a little more than what it changes.
+		if appData > 0 && appData+max(replaced, extensionsSize(g.header.Context.Extensions)) > uint64(g.cfg.MaxExtensions) {
+			return fmt.Errorf("%w: extensions", ErrTooLarge)
+		}
 	}
 	return nil
 }
