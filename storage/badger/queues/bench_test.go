@@ -156,6 +156,7 @@ func BenchmarkDeliver(b *testing.B) {
 }
 
 // BenchmarkIdleQueue tells what a queue that nobody uses costs in heap: what the
+// driver remembers of it, as long as it is among the last it wrote, and what the
 // engine keeps of its last writes is all there is.
 func BenchmarkIdleQueue(b *testing.B) {
 	const n = 20_000
