@@ -21,10 +21,11 @@ test-race:
 	go test -race -short -timeout 25m $(RACE)
 
 fuzz: ## every fuzz target of every package, FUZZTIME each
-	@for pkg in $$(go list ./...); do \
+	@out=$$(mktemp); trap 'rm -f $$out' EXIT; for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$target"; \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg | tail -n 1; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg >$$out 2>&1 || { cat $$out; exit 1; }; \
+	    tail -n 1 $$out; \
 	  done; \
 	done
 

@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/pseudods/pseudods/mls"
@@ -77,4 +78,27 @@ func TestJoinCopiesWhatItKeeps(t *testing.T) {
 	agree(t, alice, bob, carol)
 	carol.hears(bob.sends("still here"), "still here")
 	carol.commits(group.CommitOptions{}, alice, bob)
+}
+
+// TestKeyPackageExtensionsAreSupported: a KeyPackage has no extension that its
+// own leaf does not support (RFC 9420, Section 10).
+func TestKeyPackageExtensionsAreSupported(t *testing.T) {
+	alice := newPerson(t, suite, "alice")
+	bare := *alice.client
+	bare.Capabilities = group.DefaultCapabilities(suite)
+	bare.Capabilities.Extensions = nil
+	for name, o := range map[string]group.KeyPackageOptions{
+		"last resort": {LastResort: true},
+		"unknown":     {Extensions: mls.Extensions{{Type: 0xF00D}}},
+	} {
+		if _, err := group.NewKeyPackage(alice.cfg, &bare, o); !errors.Is(err, mls.ErrKeyPackage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := group.NewKeyPackage(alice.cfg, alice.client, group.KeyPackageOptions{LastResort: true}); err != nil {
+		t.Error(err)
+	}
+	if _, err := group.NewKeyPackage(alice.cfg, &bare, group.KeyPackageOptions{Extensions: mls.Extensions{{Type: 0x0A0A}}}); err != nil {
+		t.Errorf("GREASE: %v", err)
+	}
 }

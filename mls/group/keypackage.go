@@ -58,6 +58,11 @@ func generateKeyPackage(rand io.Reader, c *Client, o KeyPackageOptions) (*KeyPac
 	if o.LastResort {
 		k.Extensions = append(k.Extensions.Without(mls.ExtensionTypeLastResort), mls.Extension{Type: mls.ExtensionTypeLastResort})
 	}
+	for _, e := range k.Extensions { // RFC 9420, Section 10
+		if !mls.IsGREASE(e.Type) && !k.LeafNode.Capabilities.SupportsExtension(e.Type) {
+			return nil, fmt.Errorf("%w: extension %v not among the capabilities", mls.ErrKeyPackage, e.Type)
+		}
+	}
 	if p.InitKey, k.InitKey, err = s.GenerateKeyPair(rand); err != nil {
 		return nil, err
 	}
