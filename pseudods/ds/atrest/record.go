@@ -16,6 +16,8 @@ const (
 	KindProposal Kind = 4 // a pending proposal
 	KindJoin     Kind = 5 // what a welcomed member has not fetched yet
 	KindOutbox   Kind = 6 // a message to be delivered
+	KindRetained Kind = 7 // an epoch whose tree newcomers wait for
+	KindUser     Kind = 8 // the leaves of one user
 )
 
 // Place is where a record stands in its group. All of it is authenticated, so

@@ -1,0 +1,190 @@
+package ds
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// Deliverer hands deliveries to queue services.
+type Deliverer interface {
+	// Deliver puts a delivery into its recipients' queues at a domain and says
+	// for each what became of it, in order. After an error it can be repeated.
+	Deliver(ctx context.Context, domain string, d *wire.Delivery) (wire.DeliveryReport, error)
+}
+
+// DispatcherConfig configures a [Dispatcher]. Zero values mean the defaults.
+type DispatcherConfig struct {
+	// Workers deliver at a time. Default 16.
+	Workers int
+	// Retry is the pause after a first failure; it doubles up to MaxRetry.
+	// Defaults 100 ms and 30 s.
+	Retry, MaxRetry time.Duration
+	// Report, if set, is told how many recipients had each outcome. It gets
+	// nothing else on purpose.
+	Report func(map[wire.Outcome]int)
+}
+
+// Dispatcher takes messages from the store to the queue services. Each lane, the
+// messages of one group for one provider, is delivered in order, one message at
+// a time; a provider that fails holds up no other. A message is removed when all
+// of its deliveries were answered: a crash before that repeats them, which the
+// queue services know by their numbers. So there is no lease in the store: two
+// dispatchers of one store do double work and nothing wrong.
+//
+// A recipient whose queue is full, revoked or gone misses the message, and sees
+// a gap in the sequence if it reads on.
+type Dispatcher struct {
+	service *Service
+	to      Deliverer
+	cfg     DispatcherConfig
+	slots   chan struct{}
+
+	// mu guards what follows.
+	mu     sync.Mutex
+	lanes  map[Ref]bool // those being delivered; true if more came meanwhile
+	ctx    context.Context
+	wg     sync.WaitGroup
+	parked map[Ref]bool // woken before Run
+	closed bool
+}
+
+// NewDispatcher returns a dispatcher of a service's messages.
+func NewDispatcher(s *Service, to Deliverer, cfg DispatcherConfig) *Dispatcher {
+	orDefault(&cfg.Workers, 16)
+	orDefault(&cfg.Retry, 100*time.Millisecond)
+	orDefault(&cfg.MaxRetry, 30*time.Second)
+	return &Dispatcher{service: s, to: to, cfg: cfg, slots: make(chan struct{}, cfg.Workers), lanes: map[Ref]bool{}, parked: map[Ref]bool{}}
+}
+
+// Wake tells that messages wait in lanes. It does not block.
+func (d *Dispatcher) Wake(refs []Ref) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, ref := range refs {
+		d.wake(ref)
+	}
+}
+
+// wake needs mu.
+func (d *Dispatcher) wake(ref Ref) {
+	if d.ctx == nil {
+		d.parked[ref] = true
+		return
+	}
+	if d.closed {
+		return
+	}
+	if _, busy := d.lanes[ref]; busy {
+		d.lanes[ref] = true
+		return
+	}
+	d.lanes[ref] = false
+	ctx := d.ctx
+	d.wg.Go(func() { d.serve(ctx, ref) })
+}
+
+// Run delivers what waits, also from before a restart, until the context ends.
+// It returns when all deliveries under way have ended. It runs once.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	d.mu.Lock()
+	d.ctx = ctx
+	for ref := range d.parked {
+		d.wake(ref)
+	}
+	d.parked = nil
+	d.mu.Unlock()
+	err := d.wakeAll(ctx)
+	if err == nil {
+		<-ctx.Done()
+		err = ctx.Err()
+	}
+	// From here on no lane is woken, so that the wait group can only shrink.
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.wg.Wait()
+	return err
+}
+
+func (d *Dispatcher) wakeAll(ctx context.Context) error {
+	const page = 1024
+	for after := (Ref{}); ; {
+		refs, err := d.service.cfg.Store.Waiting(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		d.Wake(refs)
+		if len(refs) < page {
+			return nil
+		}
+		after = refs[len(refs)-1]
+	}
+}
+
+// serve delivers the messages of a lane until none is left.
+func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
+	pause := d.cfg.Retry
+	for ctx.Err() == nil {
+		more, err := d.next(ctx, ref)
+		if err != nil {
+			// Jitter keeps the lanes of a provider that comes back apart.
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause/2 + rand.N(pause)):
+			}
+			pause = min(2*pause, d.cfg.MaxRetry)
+			continue
+		}
+		if pause = d.cfg.Retry; more {
+			continue
+		}
+		d.mu.Lock()
+		if !d.lanes[ref] {
+			delete(d.lanes, ref)
+			d.mu.Unlock()
+			return
+		}
+		d.lanes[ref] = false
+		d.mu.Unlock()
+	}
+}
+
+// next delivers the oldest message of a lane, and reports false if none waits.
+func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	store := d.service.cfg.Store
+	m, err := store.Oldest(ctx, ref.Group, ref.Lane)
+	if err != nil || m == nil {
+		return false, err
+	}
+	p, err := d.service.openMessage(ref.Group, m)
+	if err != nil {
+		return false, err
+	}
+	outcomes := map[wire.Outcome]int{}
+	for _, delivery := range p.deliveries {
+		report, err := d.to.Deliver(ctx, p.domain, delivery)
+		if err != nil {
+			return false, err
+		}
+		for _, o := range report {
+			outcomes[o]++
+		}
+	}
+	if err := store.Done(ctx, ref.Group, ref.Lane, m.Sequence); err != nil {
+		return false, err
+	}
+	if d.cfg.Report != nil {
+		d.cfg.Report(outcomes)
+	}
+	return true, nil
+}

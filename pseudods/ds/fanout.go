@@ -1,0 +1,198 @@
+package ds
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/seal"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// parcel is what waits for one provider: all that follows from one request. It
+// is made while the group is open, since nothing can be opened later.
+type parcel struct {
+	domain     string
+	deliveries []*wire.Delivery
+}
+
+func (p *parcel) MarshalTLS(w *tlscodec.Writer) {
+	w.Opaque([]byte(p.domain))
+	w.Vector(func(w *tlscodec.Writer) {
+		for _, d := range p.deliveries {
+			d.MarshalTLS(w)
+		}
+	})
+}
+
+func (p *parcel) UnmarshalTLS(r *tlscodec.Reader) {
+	*p = parcel{domain: string(r.Opaque())}
+	r.Vector(func(r *tlscodec.Reader) {
+		d := new(wire.Delivery)
+		d.UnmarshalTLS(r)
+		p.deliveries = append(p.deliveries, d)
+	})
+}
+
+// fanout gathers the deliveries of one request.
+type fanout struct {
+	*request
+	parcels map[string]*parcel
+	order   []string
+}
+
+func (r *request) newFanout() *fanout { return &fanout{request: r, parcels: map[string]*parcel{}} }
+
+// sequence returns the sequence number of the request's message, or without one
+// that of the last message.
+func (r *request) sequence(next bool) uint64 {
+	n := r.group.sequence
+	if next {
+		n++
+	}
+	return uint64(r.service.cfg.Restored)<<48 | n
+}
+
+// seal encrypts a message once.
+func (f *fanout) seal(m *wire.Fanout) (payload []byte, entry *seal.Entry, err error) {
+	m.Domain, m.Group = f.service.cfg.Domain, f.group.id
+	b, err := mls.Marshal(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	payload, key, err := seal.SealPayload(f.service.cfg.Rand, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return payload, &seal.Entry{PayloadKey: key, Sequence: f.sequence(true)}, nil
+}
+
+// recipient addresses an entry.
+func (f *fanout) recipient(a *wire.QueueAddress, s seal.DeliverySecret, entry [wire.EntrySize]byte) wire.Recipient {
+	return wire.Recipient{Address: a.Sealed, Binding: seal.Binding(f.group.id[:], a.Nonce),
+		Number: seal.Number(s, f.sequence(true)), Entry: entry}
+}
+
+// add begins a delivery of a payload to one provider.
+func (f *fanout) add(domain string, payload []byte) *wire.Delivery {
+	p := f.parcels[domain]
+	if p == nil {
+		p = &parcel{domain: domain}
+		f.parcels[domain], f.order = p, append(f.order, domain)
+	}
+	d := &wire.Delivery{Payload: payload}
+	p.deliveries = append(p.deliveries, d)
+	return d
+}
+
+// toAll sends a message to all members of the epoch as it is, its sender too: a
+// queue service that saw all but one would know who sent it, and a sender's
+// other devices read along.
+func (f *fanout) toAll(m *wire.Fanout) error {
+	payload, entry, err := f.seal(m)
+	if err != nil {
+		return err
+	}
+	if err := f.group.allPages(); err != nil {
+		return err
+	}
+	deliveries := map[string]*wire.Delivery{}
+	for i := range f.group.header.pages {
+		p, err := f.group.page(i)
+		if err != nil {
+			return err
+		}
+		for _, a := range p {
+			if a == nil {
+				continue
+			}
+			s := seal.DeliverySecret{Bytes: a.Secret}
+			sealed, err := seal.SealEntry(f.service.cfg.Rand, s, entry)
+			if err != nil {
+				return err
+			}
+			d := deliveries[a.Address.Domain]
+			if d == nil {
+				d = f.add(a.Address.Domain, payload)
+				deliveries[a.Address.Domain] = d
+			}
+			d.Recipients = append(d.Recipients, f.recipient(&a.Address, s, sealed))
+		}
+	}
+	return nil
+}
+
+// toJoiner sends a Welcome to a client that has nothing but its KeyPackage.
+func (f *fanout) toJoiner(m *wire.Fanout, to *wire.KeyPackageAddress, s secret.Bytes) error {
+	payload, entry, err := f.seal(m)
+	if err != nil {
+		return err
+	}
+	sealed, err := seal.SealWelcomeEntry(to.WelcomeKey, entry)
+	if err != nil {
+		return fmt.Errorf("%w: %w", mls.ErrKeyPackage, err)
+	}
+	d := f.add(to.Address.Domain, payload)
+	d.Recipients = []wire.Recipient{f.recipient(&to.Address, seal.DeliverySecret{Bytes: s}, sealed)}
+	return nil
+}
+
+// partSize is how much of a parcel one part of a message holds.
+const partSize = 256 << 10
+
+// finish puts one sealed message for each provider into the batch.
+func (f *fanout) finish() error {
+	if len(f.order) > MaxLanes {
+		return errTooLarge
+	}
+	for _, domain := range f.order {
+		m := Message{Lane: f.service.lane(f.group.id, domain)}
+		b, err := mls.Marshal(f.parcels[domain])
+		if err != nil {
+			return err
+		}
+		for len(b) > 0 {
+			n := min(partSize, len(b))
+			part, err := f.service.seal(f.group.id, partPlace(m.Lane, f.group.sequence+1, len(m.Parts), n == len(b)), b[:n])
+			if err != nil {
+				return err
+			}
+			m.Parts, b = append(m.Parts, part), b[n:]
+		}
+		f.group.messages = append(f.group.messages, m)
+	}
+	return nil
+}
+
+// lane names a provider's messages without saying which provider it is.
+func (s *Service) lane(group wire.GroupID, domain string) Lane {
+	return Lane(s.derive("lane", group[:], []byte(domain))[:len(Lane{})])
+}
+
+func partPlace(l Lane, sequence uint64, part int, last bool) []byte {
+	b := binary.BigEndian.AppendUint64(append([]byte("part"), l[:]...), sequence)
+	b = binary.BigEndian.AppendUint32(b, uint32(part))
+	if last {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// openMessage opens what finish sealed.
+func (s *Service) openMessage(group wire.GroupID, m *Message) (*parcel, error) {
+	var b []byte
+	for i, part := range m.Parts {
+		plain, ok := s.open(group, partPlace(m.Lane, m.Sequence, i, i == len(m.Parts)-1), part)
+		if !ok {
+			return nil, errStore
+		}
+		b = append(b, plain...)
+	}
+	p := new(parcel)
+	if mls.Unmarshal(b, p) != nil {
+		return nil, errStore
+	}
+	return p, nil
+}

@@ -1,0 +1,182 @@
+package ds
+
+import (
+	"errors"
+
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/publicgroup"
+	"github.com/pseudods/pseudods/mls/tree"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// byValue returns the proposals that a commit brings itself, without PSKs, which
+// every commit may have. Those it names were checked when they came.
+func byValue(message []byte) ([]*mls.Proposal, error) {
+	var m mls.Message
+	if err := mls.Unmarshal(message, &m); err != nil {
+		return nil, err
+	}
+	if m.PublicMessage == nil || m.PublicMessage.Content.Commit == nil {
+		return nil, publicgroup.ErrContentType
+	}
+	var out []*mls.Proposal
+	for _, p := range m.PublicMessage.Content.Commit.Proposals {
+		if p.Proposal != nil && p.Proposal.Type != mls.ProposalTypePSK {
+			out = append(out, p.Proposal)
+		}
+	}
+	return out, nil
+}
+
+// intents says of which types the proposals by value of a commit must be.
+var intents = map[wire.Operation]struct {
+	types    []mls.ProposalType
+	external bool
+	least    int
+}{
+	wire.OpAddUsers:      {types: []mls.ProposalType{mls.ProposalTypeAdd}, least: 1},
+	wire.OpAddClients:    {types: []mls.ProposalType{mls.ProposalTypeAdd}, least: 1},
+	wire.OpRemoveUsers:   {types: []mls.ProposalType{mls.ProposalTypeRemove}, least: 1},
+	wire.OpRemoveClients: {types: []mls.ProposalType{mls.ProposalTypeRemove}, least: 1},
+	wire.OpReInit:        {types: []mls.ProposalType{mls.ProposalTypeReInit}, least: 1},
+	wire.OpUpdate:        {},
+	wire.OpExternalJoin:  {types: []mls.ProposalType{mls.ProposalTypeExternalInit}, external: true, least: 1},
+	wire.OpRejoin:        {types: []mls.ProposalType{mls.ProposalTypeExternalInit, mls.ProposalTypeRemove}, external: true, least: 2},
+}
+
+// checkIntent checks that a commit does what its operation says: to users as a
+// whole, or to clients of the committer's own user.
+func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error {
+	intent := intents[r.Operation]
+	list, err := byValue(message)
+	if err != nil {
+		return err
+	}
+	e := c.Effects
+	if len(list) < intent.least || e.External != intent.external || !e.External && e.Committer != r.Auth.Leaf ||
+		r.Operation == wire.OpUpdate && !c.Path {
+		return notAllowed
+	}
+	var removed []mls.LeafIndex
+	for _, p := range list {
+		fits := false
+		for _, t := range intent.types {
+			fits = fits || p.Type == t
+		}
+		if !fits {
+			return notAllowed
+		}
+		if p.Type == mls.ProposalTypeRemove {
+			removed = append(removed, p.Remove)
+		}
+	}
+	own, err := r.committerUser(c)
+	if err != nil {
+		return err
+	}
+	if err := r.checkAdded(c, own); err != nil {
+		return err
+	}
+	switch r.Operation {
+	case wire.OpRemoveUsers, wire.OpRemoveClients:
+		return r.checkRemoved(c, removed, own)
+	case wire.OpExternalJoin:
+		if own.leaves != nil {
+			return notAllowed // another client of the user adds it
+		}
+	}
+	return nil
+}
+
+// member is a user with the leaves it has before a commit.
+type member struct {
+	key    string
+	leaves leaves
+}
+
+func (r *request) userOf(leaf *mls.LeafNode) (member, error) {
+	key, of, err := r.group.user(leaf)
+	return member{string(key), of}, err
+}
+
+func (r *request) committerUser(c *publicgroup.StagedCommit) (member, error) {
+	if !c.Effects.External {
+		leaf, err := r.public.Leaf(c.Effects.Committer)
+		if err != nil {
+			return member{}, err
+		}
+		return r.userOf(leaf)
+	}
+	leaf, err := c.Effects.Edit.Leaf(c.Effects.Committer)
+	if err != nil {
+		return member{}, err
+	}
+	return r.userOf(leaf)
+}
+
+// checkAdded checks who is added, by value or not: clients of a new user, or for
+// [wire.OpAddClients] of the committer's. No two clients of a group have one
+// name.
+func (r *request) checkAdded(c *publicgroup.StagedCommit, own member) error {
+	clients := map[string]bool{}
+	for _, l := range own.leaves {
+		leaf, err := r.public.Leaf(l)
+		if err != nil {
+			return errors.Join(errStore, err)
+		}
+		name, err := wire.ParseMemberName(&leaf.Credential)
+		if err != nil {
+			return errors.Join(errStore, err)
+		}
+		clients[own.key+name.Client] = true
+	}
+	for _, a := range c.Effects.Added {
+		user, err := r.userOf(a.New)
+		if err != nil {
+			return err
+		}
+		name, err := wire.ParseMemberName(&a.New.Credential)
+		if err != nil {
+			return err
+		}
+		if clients[user.key+name.Client] ||
+			(r.Operation == wire.OpAddClients) != (user.key == own.key) || user.key != own.key && user.leaves != nil {
+			return notAllowed
+		}
+		clients[user.key+name.Client] = true
+	}
+	return nil
+}
+
+// checkRemoved checks who is removed by value: other users with all of their
+// clients, or clients of the committer's user.
+func (r *request) checkRemoved(c *publicgroup.StagedCommit, removed []mls.LeafIndex, own member) error {
+	gone := map[mls.LeafIndex]bool{}
+	for _, x := range c.Effects.Removed {
+		gone[x.Leaf] = true
+	}
+	for _, l := range removed {
+		leaf, err := r.public.Leaf(l)
+		if errors.Is(err, tree.ErrNoMember) {
+			return notAllowed
+		} else if err != nil {
+			return err
+		}
+		user, err := r.userOf(leaf)
+		if err != nil {
+			return err
+		}
+		if (user.key == own.key) != (r.Operation == wire.OpRemoveClients) {
+			return notAllowed
+		}
+		if user.key == own.key {
+			continue
+		}
+		for _, other := range user.leaves {
+			if !gone[other] {
+				return notAllowed
+			}
+		}
+	}
+	return nil
+}

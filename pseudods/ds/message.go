@@ -1,0 +1,64 @@
+package ds
+
+import (
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// doSend sends an application message to all members. That the member who signed
+// the request is the one who encrypted the message, only members can tell.
+func doSend(r *request) (mls.Marshaler, error) {
+	b := r.body.(*wire.GroupMessage)
+	if len(b.Message) > r.service.cfg.MaxMessage {
+		return nil, errTooLarge
+	}
+	if _, err := r.public.CheckPrivate(b.Message); err != nil {
+		return nil, err
+	}
+	out := r.newFanout()
+	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutApplication, Message: b.Message}); err != nil {
+		return nil, err
+	}
+	if err := out.finish(); err != nil {
+		return nil, err
+	}
+	return r.accepted(), nil
+}
+
+// doPropose has a member's proposal pending. A change of the GroupContext or the
+// end of the group is not for one member to propose: a commit that all must
+// cover would follow from it.
+func doPropose(r *request) (mls.Marshaler, error) {
+	b := r.body.(*wire.GroupMessage)
+	staged, err := r.public.StageProposal(b.Message, r.now)
+	if err != nil {
+		return nil, err
+	}
+	p := staged.Proposal
+	if p.Sender.Type != mls.SenderTypeMember || p.Sender.Leaf != r.Auth.Leaf {
+		return nil, notAllowed
+	}
+	switch p.Type {
+	case mls.ProposalTypeSelfRemove:
+		if r.Operation != wire.OpSelfRemove {
+			return nil, notAllowed
+		}
+	case mls.ProposalTypeAdd, mls.ProposalTypeUpdate, mls.ProposalTypeRemove:
+		if r.Operation != wire.OpPropose {
+			return nil, notAllowed
+		}
+	default:
+		return nil, notAllowed
+	}
+	out := r.newFanout()
+	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutProposal, Message: b.Message}); err != nil {
+		return nil, err
+	}
+	if err := (treeStore{r.group}).Apply(staged.Changes); err != nil {
+		return nil, err
+	}
+	if err := out.finish(); err != nil {
+		return nil, err
+	}
+	return r.accepted(), nil
+}

@@ -1,0 +1,211 @@
+package ds
+
+import (
+	"io"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/publicgroup"
+	"github.com/pseudods/pseudods/pseudods/ds/atrest"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// operations is all that the service does. Others are refused.
+var operations map[wire.Operation]operation
+
+func init() {
+	commit := func(auth wire.AuthType) operation {
+		return operation{auth: auth, body: func() body { return new(wire.GroupCommit) },
+			id: func(b body) wire.GroupID { return b.(*wire.GroupCommit).Group }, changes: true, opens: true, signer: joinerOfCommit, do: doCommit}
+	}
+	message := func(do func(*request) (mls.Marshaler, error)) operation {
+		return operation{auth: wire.AuthLeaf, body: func() body { return new(wire.GroupMessage) },
+			id: func(b body) wire.GroupID { return b.(*wire.GroupMessage).Group }, changes: true, opens: true, do: do}
+	}
+	query := func(o operation) operation {
+		o.body = func() body { return new(wire.GroupQuery) }
+		o.id = func(b body) wire.GroupID { return b.(*wire.GroupQuery).Group }
+		return o
+	}
+	operations = map[wire.Operation]operation{
+		wire.OpRequestGroupID: {auth: wire.AuthNone, body: func() body { return new(wire.Empty) }, do: doRequestGroupID},
+		wire.OpCreateGroup: {auth: wire.AuthJoiner, body: func() body { return new(wire.CreateGroup) },
+			id: func(b body) wire.GroupID { return b.(*wire.CreateGroup).Group }, changes: true, signer: creator, do: doCreate},
+		wire.OpAddUsers:      commit(wire.AuthLeaf),
+		wire.OpRemoveUsers:   commit(wire.AuthLeaf),
+		wire.OpAddClients:    commit(wire.AuthLeaf),
+		wire.OpRemoveClients: commit(wire.AuthLeaf),
+		wire.OpUpdate:        commit(wire.AuthLeaf),
+		wire.OpReInit:        commit(wire.AuthLeaf),
+		wire.OpRejoin:        commit(wire.AuthJoiner),
+		wire.OpExternalJoin:  commit(wire.AuthJoiner),
+		wire.OpPropose:       message(doPropose),
+		wire.OpSelfRemove:    message(doPropose),
+		wire.OpSendMessage:   message(doSend),
+		wire.OpUpdateQueueAddress: {auth: wire.AuthLeaf, body: func() body { return new(wire.UpdateAddress) },
+			id: func(b body) wire.GroupID { return b.(*wire.UpdateAddress).Group }, changes: true, opens: true, do: doUpdateAddress},
+		wire.OpWelcomeInfo:        query(operation{auth: wire.AuthJoiner, signer: joinerOfWelcome, do: doWelcomeInfo}),
+		wire.OpExternalCommitInfo: query(operation{auth: wire.AuthNone, opens: true, do: doExternalCommitInfo}),
+	}
+}
+
+// suite is that of the group, or of the one to be.
+func (r *request) suite() (*mls.Suite, error) {
+	if r.public != nil {
+		return r.public.Suite(), nil
+	}
+	switch b := r.body.(type) {
+	case *wire.CreateGroup:
+		info, err := groupInfo(b.GroupInfo)
+		if err != nil {
+			return nil, err
+		}
+		return info.GroupContext.CipherSuite.Suite()
+	case *wire.GroupQuery:
+		c, _, err := r.group.openJoin(r.GroupStateKey, r.Auth.KeyID)
+		if err != nil {
+			return nil, err
+		}
+		return c.suite.Suite()
+	}
+	panic("ds: no group to take the suite from")
+}
+
+func groupInfo(message []byte) (*mls.GroupInfo, error) {
+	var m mls.Message
+	if err := mls.Unmarshal(message, &m); err != nil {
+		return nil, err
+	}
+	if m.GroupInfo == nil {
+		return nil, publicgroup.ErrWireFormat
+	}
+	return m.GroupInfo, nil
+}
+
+func doRequestGroupID(r *request) (mls.Marshaler, error) {
+	id, err := r.service.newGroupID()
+	return &wire.NewGroupID{Group: id}, err
+}
+
+// creator returns the signature key of the one leaf of a new group.
+func creator(r *request) ([]byte, error) {
+	var t mls.RatchetTree
+	if err := mls.Unmarshal(r.body.(*wire.CreateGroup).Tree, &t); err != nil {
+		return nil, err
+	}
+	if len(t) != 1 || t[0].Leaf == nil {
+		return nil, publicgroup.ErrNotNew
+	}
+	return t[0].Leaf.SignatureKey, nil
+}
+
+func doCreate(r *request) (mls.Marshaler, error) {
+	b, g := r.body.(*wire.CreateGroup), r.group
+	if g.base != 0 || !r.service.ownGroupID(b.Group) || r.GroupStateKey.IsZero() {
+		return nil, notAllowed
+	}
+	var nodes mls.RatchetTree
+	if err := mls.Unmarshal(b.Tree, &nodes); err != nil {
+		return nil, err
+	}
+	info, err := groupInfo(b.GroupInfo)
+	if err != nil {
+		return nil, err
+	}
+	if string(info.GroupContext.GroupID) != string(b.Group[:]) {
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	}
+	changes, err := publicgroup.Register(r.service.group, b.GroupInfo, nodes)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.begin(); err != nil {
+		return nil, err
+	}
+	if err := (treeStore{g}).Apply(changes); err != nil {
+		return nil, err
+	}
+	if err := g.wrapFor(0, r.GroupStateKey); err != nil {
+		return nil, err
+	}
+	if err := g.addUser(0, nodes[0].Leaf); err != nil {
+		return nil, err
+	}
+	if b.Address != nil {
+		if err := g.setAddress(0, b.Address); err != nil {
+			return nil, err
+		}
+	}
+	return &wire.Accepted{}, nil
+}
+
+func doUpdateAddress(r *request) (mls.Marshaler, error) {
+	if err := r.group.setAddress(r.Auth.Leaf, &r.body.(*wire.UpdateAddress).Address); err != nil {
+		return nil, err
+	}
+	return r.accepted(), nil
+}
+
+// accepted tells the epoch and the sequence number as they will be.
+func (r *request) accepted() *wire.Accepted {
+	return &wire.Accepted{Epoch: r.group.header.group.Context.Epoch, Sequence: r.sequence(len(r.group.messages) > 0)}
+}
+
+func joinerOfWelcome(r *request) ([]byte, error) {
+	c, _, err := r.group.openJoin(r.GroupStateKey, r.Auth.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	return c.signatureKey, nil
+}
+
+// doWelcomeInfo gives a joiner the tree of its epoch. The record stays until the
+// epoch is released: a joiner that loses the answer asks again.
+func doWelcomeInfo(r *request) (mls.Marshaler, error) {
+	c, t, err := r.group.openJoin(r.GroupStateKey, r.Auth.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := t.Export()
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := mls.Marshal(&nodes)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.WelcomeInfo{Epoch: uint64(t.Version()), Leaf: uint32(c.leaf), Tree: encoded}, nil
+}
+
+func doExternalCommitInfo(r *request) (mls.Marshaler, error) {
+	join, err := r.public.ExternalJoin()
+	if err != nil {
+		return nil, err
+	}
+	info, err := mls.Marshal(join.GroupInfo)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.ExternalCommitInfo{GroupInfo: info, SelfRemoves: join.SelfRemoves}
+	if join.Tree != nil {
+		if out.Tree, err = mls.Marshal(&join.Tree); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// begin draws the keys of a new group.
+func (s *session) begin() error {
+	keys, err := atrest.New(s.id[:], s.rand)
+	if err != nil {
+		return err
+	}
+	s.keys = keys
+	b := make([]byte, indexKeySize)
+	if _, err := io.ReadFull(s.rand, b); err != nil {
+		return err
+	}
+	s.header.indexKey = secret.New(b)
+	return nil
+}

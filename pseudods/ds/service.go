@@ -1,0 +1,270 @@
+package ds
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/publicgroup"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// Service is a delivery service. It is safe for concurrent use, and several may
+// share a store.
+type Service struct {
+	cfg     Config
+	group   publicgroup.Config
+	limiter *limiter
+	// busy has one lock for some of the groups, so that requests of one group
+	// rarely start over. What is right does not depend on it.
+	busy [256]sync.Mutex
+}
+
+// New returns a service, or an error if the configuration makes no sense.
+func New(cfg Config) (*Service, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg, group: cfg.group(), limiter: newLimiter()}, nil
+}
+
+// request is a request on its way through the checks.
+type request struct {
+	*wire.Request
+	service *Service
+	digest  [32]byte
+	now     time.Time
+	body    body
+	group   *session
+	public  *publicgroup.Group // nil if the operation does not open the group
+	payment Payment
+}
+
+type body interface {
+	mls.Unmarshaler
+	mls.Marshaler
+}
+
+// operation says how a request is answered.
+type operation struct {
+	// auth is who must sign.
+	auth wire.AuthType
+	body func() body
+	// id returns the group that a body names.
+	id func(body) wire.GroupID
+	// changes tells that the operation changes its group. It then has a nonce
+	// that is used up, and counts for the limits.
+	changes bool
+	// opens tells that the group state key must open the group first.
+	opens bool
+	// signer returns the key that must have signed if auth is AuthJoiner.
+	signer func(*request) ([]byte, error)
+	do     func(*request) (mls.Marshaler, error)
+}
+
+// Handle answers an encoded request with an encoded response. It checks, in this
+// order: size, encoding, version, recipient, expiry, who may ask, tokens, nonce,
+// that the group state key opens the group, signature, limits, and then what the
+// operation asks for. Tokens are spent last, before the group, the answer and the
+// messages that follow from the request become durable in one step.
+//
+// An identical request gets the same answer until it expires. What does not
+// exist, what the key does not open, and what the signer may not do, answer
+// alike. A refused request changes nothing, but for tokens that were bound to it
+// when another request changed the group at the same time.
+func (s *Service) Handle(ctx context.Context, encoded []byte) []byte {
+	response := wire.Response{}
+	answer, err := s.handle(ctx, encoded)
+	if err != nil {
+		response.Err = refusal(err)
+	} else {
+		response.Body = answer
+	}
+	b, err := mls.Marshal(&response)
+	if err != nil {
+		panic("ds: response has no encoding")
+	}
+	return b
+}
+
+var notAllowed = &wire.Error{Code: wire.CodeNotAllowed}
+
+// maxAttempts is how often a request starts over because its group changed.
+const maxAttempts = 16
+
+func (s *Service) handle(ctx context.Context, encoded []byte) ([]byte, error) {
+	if len(encoded) > s.cfg.MaxRequest {
+		return nil, &wire.Error{Code: wire.CodeTooLarge}
+	}
+	w, err := wire.ParseRequest(encoded, s.cfg.MaxRequest)
+	if err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	seconds := uint64(now.Unix())
+	switch {
+	case w.RecipientDomain != s.cfg.Domain:
+		return nil, &wire.Error{Code: wire.CodeWrongRecipient}
+	case w.ExpiresAt < seconds || w.ExpiresAt > seconds+uint64(s.cfg.MaxAhead/time.Second):
+		return nil, &wire.Error{Code: wire.CodeStale}
+	}
+	op, ok := operations[w.Operation]
+	if !ok || w.Auth.Type != op.auth {
+		return nil, notAllowed
+	}
+	r := &request{Request: w, service: s, digest: wire.Digest(encoded), now: now, body: op.body()}
+	if err := mls.UnmarshalWithin(mls.Limits{MaxBytes: s.cfg.MaxRequest, MaxElements: 1 << 14, MaxDepth: 4}, w.Body, r.body); err != nil {
+		return nil, err
+	}
+	if r.payment, err = s.cfg.Payments.Verify(w.Operation, w.Tokens); err != nil {
+		return nil, err
+	}
+	if op.id == nil {
+		if err := r.spend(ctx); err != nil {
+			return nil, err
+		}
+		return r.marshal(op.do(r))
+	}
+	id := op.id(r.body)
+	if op.changes {
+		lock := &s.busy[id[0]]
+		lock.Lock()
+		defer lock.Unlock()
+	}
+	for range maxAttempts {
+		answer, err := s.attempt(ctx, r, &op, id)
+		if !errors.Is(err, ErrConflict) {
+			return answer, err
+		}
+	}
+	return nil, &wire.Error{Code: wire.CodeRateLimited, RetryAfter: 1}
+}
+
+func (r *request) spend(ctx context.Context) error {
+	if r.payment == nil {
+		return nil
+	}
+	return r.payment.Spend(ctx, r.digest)
+}
+
+func (r *request) marshal(answer mls.Marshaler, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return mls.Marshal(answer)
+}
+
+// attempt does the request at the group's present version.
+func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wire.GroupID) ([]byte, error) {
+	var err error
+	if r.group, err = newSession(ctx, s.cfg.Store, s.cfg.Rand, id); err != nil {
+		return nil, err
+	}
+	g := r.group
+	if op.changes {
+		if answer, ok, err := g.answered(r.Nonce, r.digest); ok || err != nil {
+			return answer, err
+		}
+	}
+	if op.opens {
+		if err := g.open(r.GroupStateKey); err != nil {
+			return nil, err
+		}
+		if r.public, err = publicgroup.Open(treeStore{g}, s.group); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.authenticate(op); err != nil {
+		return nil, err
+	}
+	answer, err := r.marshal(op.do(r))
+	if err != nil {
+		return nil, err
+	}
+	if !op.changes {
+		return answer, r.spend(ctx)
+	}
+	if err := s.remember(g, r.Request, r.digest, answer); err != nil {
+		return nil, err
+	}
+	if err := r.spend(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.commit(); err != nil {
+		return nil, err
+	}
+	if s.cfg.Wake != nil && len(g.messages) > 0 {
+		refs := make([]Ref, len(g.messages))
+		for i, m := range g.messages {
+			refs[i] = Ref{id, m.Lane}
+		}
+		s.cfg.Wake(refs)
+	}
+	return answer, nil
+}
+
+// authenticate checks the signature and counts the request for the limits of
+// its group and leaf, in this order: who cannot sign for a group cannot use up
+// what it may do.
+func (r *request) authenticate(op *operation) error {
+	var key []byte
+	switch op.auth {
+	case wire.AuthNone:
+		return nil
+	case wire.AuthLeaf:
+		leaf, err := r.public.Leaf(r.Auth.Leaf)
+		if err != nil {
+			return errors.Join(notAllowed, err)
+		}
+		key = leaf.SignatureKey
+	case wire.AuthJoiner:
+		var err error
+		if key, err = op.signer(r); err != nil {
+			return err
+		}
+	}
+	suite, err := r.suite()
+	if err != nil {
+		return err
+	}
+	tbs, err := r.TBS()
+	if err != nil {
+		return err
+	}
+	if suite.VerifyWithLabel(key, wire.SignatureLabel, tbs, r.Auth.Signature) != nil {
+		return notAllowed
+	}
+	if !op.changes || r.payment != nil {
+		return nil
+	}
+	wait := time.Duration(0)
+	if op.auth == wire.AuthLeaf {
+		wait = r.service.limiter.take(leafKey(r.group.id, r.Auth.Leaf, key), r.service.cfg.PerLeaf, r.now)
+	}
+	if wait == 0 {
+		wait = r.service.limiter.take(groupKey(r.group.id), r.service.cfg.PerGroup, r.now)
+	}
+	if wait > 0 {
+		return &wire.Error{Code: wire.CodeRateLimited, RetryAfter: uint32((wait + time.Second - 1) / time.Second)}
+	}
+	return nil
+}
+
+// newGroupID draws a group identifier that this service accepts in a request to
+// create a group: it ends in a MAC, so that nothing has to be stored, and nobody
+// can take an identifier that was not given out.
+func (s *Service) newGroupID() (id wire.GroupID, err error) {
+	if _, err := io.ReadFull(s.cfg.Rand, id[:16]); err != nil {
+		return id, err
+	}
+	copy(id[16:], s.derive("group", id[:16]))
+	return id, nil
+}
+
+func (s *Service) ownGroupID(id wire.GroupID) bool {
+	return hmac.Equal(id[16:], s.derive("group", id[:16])[:16])
+}

@@ -1,0 +1,150 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/pseudods/pseudods/internal/tlscodec"
+)
+
+// GroupMessage is the body of [OpPropose] and [OpSelfRemove], with a proposal in
+// a PublicMessage, and of [OpSendMessage], with application data in a
+// PrivateMessage. The answer is an [Accepted].
+type GroupMessage struct {
+	Group   GroupID
+	Message []byte // MLSMessage
+}
+
+// MarshalTLS encodes m.
+func (m *GroupMessage) MarshalTLS(w *tlscodec.Writer) {
+	w.Raw(m.Group[:])
+	w.Opaque(m.Message)
+}
+
+// UnmarshalTLS decodes m.
+func (m *GroupMessage) UnmarshalTLS(r *tlscodec.Reader) {
+	copy(m.Group[:], r.Fixed(GroupIDSize))
+	m.Message = r.Opaque()
+}
+
+// UpdateAddress is the body of [OpUpdateQueueAddress]: from the next message on,
+// the member who signs gets its messages there. An address and its secret belong
+// together and are replaced together. The answer is an [Accepted].
+type UpdateAddress struct {
+	Group   GroupID
+	Address MemberAddress
+}
+
+// MarshalTLS encodes u.
+func (u *UpdateAddress) MarshalTLS(w *tlscodec.Writer) {
+	w.Raw(u.Group[:])
+	u.Address.MarshalTLS(w)
+}
+
+// UnmarshalTLS decodes u.
+func (u *UpdateAddress) UnmarshalTLS(r *tlscodec.Reader) {
+	copy(u.Group[:], r.Fixed(GroupIDSize))
+	u.Address.UnmarshalTLS(r)
+}
+
+// GroupQuery is the body of [OpWelcomeInfo], signed as AuthJoiner with the
+// reference of the KeyPackage that was used, and of [OpExternalCommitInfo],
+// which nobody signs. The group state key of the former is that of the epoch
+// that the Welcome is for.
+type GroupQuery struct{ Group GroupID }
+
+// MarshalTLS encodes q.
+func (q *GroupQuery) MarshalTLS(w *tlscodec.Writer) { w.Raw(q.Group[:]) }
+
+// UnmarshalTLS decodes q.
+func (q *GroupQuery) UnmarshalTLS(r *tlscodec.Reader) { copy(q.Group[:], r.Fixed(GroupIDSize)) }
+
+// WelcomeInfo is the answer to [OpWelcomeInfo].
+type WelcomeInfo struct {
+	Epoch uint64
+	Leaf  uint32 // the joiner's
+	Tree  []byte // the epoch's ratchet tree
+}
+
+// MarshalTLS encodes i.
+func (i *WelcomeInfo) MarshalTLS(w *tlscodec.Writer) {
+	w.Uint64(i.Epoch)
+	w.Uint32(i.Leaf)
+	w.Opaque(i.Tree)
+}
+
+// UnmarshalTLS decodes i.
+func (i *WelcomeInfo) UnmarshalTLS(r *tlscodec.Reader) {
+	*i = WelcomeInfo{Epoch: r.Uint64(), Leaf: r.Uint32(), Tree: r.Opaque()}
+}
+
+// ExternalCommitInfo is the answer to [OpExternalCommitInfo].
+type ExternalCommitInfo struct {
+	GroupInfo []byte // GroupInfo of the current epoch
+	Tree      []byte // empty if it is in the GroupInfo
+	// SelfRemoves are proposals that the commit must cover: PublicMessages.
+	SelfRemoves [][]byte
+}
+
+// MarshalTLS encodes i.
+func (i *ExternalCommitInfo) MarshalTLS(w *tlscodec.Writer) {
+	w.Opaque(i.GroupInfo)
+	w.Opaque(i.Tree)
+	w.Vector(func(w *tlscodec.Writer) {
+		for _, m := range i.SelfRemoves {
+			w.Opaque(m)
+		}
+	})
+}
+
+// UnmarshalTLS decodes i.
+func (i *ExternalCommitInfo) UnmarshalTLS(r *tlscodec.Reader) {
+	*i = ExternalCommitInfo{GroupInfo: r.Opaque(), Tree: r.Opaque()}
+	r.Vector(func(r *tlscodec.Reader) { i.SelfRemoves = append(i.SelfRemoves, r.Opaque()) })
+}
+
+// FanoutKind says what a [Fanout] holds.
+type FanoutKind uint8
+
+const (
+	FanoutCommit      FanoutKind = 1
+	FanoutProposal    FanoutKind = 2
+	FanoutApplication FanoutKind = 3
+	FanoutWelcome     FanoutKind = 4
+)
+
+// Fanout is what a member finds when it has opened a payload.
+type Fanout struct {
+	Kind    FanoutKind
+	Domain  string // of the delivery service
+	Group   GroupID
+	Message []byte // MLSMessage
+	// JoinInfo comes with a Welcome.
+	JoinInfo []byte
+}
+
+// MarshalTLS encodes f.
+func (f *Fanout) MarshalTLS(w *tlscodec.Writer) {
+	w.Uint8(uint8(f.Kind))
+	writeDomain(w, f.Domain)
+	w.Raw(f.Group[:])
+	w.Opaque(f.Message)
+	if f.Kind == FanoutWelcome {
+		w.Opaque(f.JoinInfo)
+	}
+	if f.Kind < FanoutCommit || f.Kind > FanoutWelcome {
+		w.Fail(tlscodec.ErrEncode)
+	}
+}
+
+// UnmarshalTLS decodes f.
+func (f *Fanout) UnmarshalTLS(r *tlscodec.Reader) {
+	*f = Fanout{Kind: FanoutKind(r.Uint8()), Domain: readDomain(r)}
+	copy(f.Group[:], r.Fixed(GroupIDSize))
+	f.Message = r.Opaque()
+	if f.Kind == FanoutWelcome {
+		f.JoinInfo = r.Opaque()
+	}
+	if r.Err() == nil && (f.Kind < FanoutCommit || f.Kind > FanoutWelcome) {
+		r.Fail(fmt.Errorf("%w: kind of a message", tlscodec.ErrValue))
+	}
+}

@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/mls"
+)
+
+// groupStructures are examples of all bodies and answers about groups, each with
+// an empty one.
+func groupStructures() []struct{ full, empty structure } {
+	a := &MemberAddress{Secret: secret.New(make([]byte, DeliverySecretSize)), Address: QueueAddress{Domain: "qs.example",
+		Sealed: SealedAddress{Kind: AddressBound, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, AddressCiphertextSize)}}}
+	return []struct{ full, empty structure }{
+		{&NewGroupID{GroupID{1}}, new(NewGroupID)},
+		{&CreateGroup{GroupID{1}, []byte("info"), []byte("tree"), a}, new(CreateGroup)},
+		{&GroupCommit{Group: GroupID{1}, Commit: []byte("commit"), PartialGroupInfo: []byte("info"), NextKey: secret.New(make([]byte, 32)),
+			Joiners: []Joiner{{secret.New(make([]byte, 32)), []byte("join")}}, Address: a}, new(GroupCommit)},
+		{&Accepted{1, 2}, new(Accepted)},
+		{&GroupMessage{GroupID{1}, []byte("message")}, new(GroupMessage)},
+		{&UpdateAddress{GroupID{1}, *a}, new(UpdateAddress)},
+		{&GroupQuery{GroupID{1}}, new(GroupQuery)},
+		{&WelcomeInfo{1, 2, []byte("tree")}, new(WelcomeInfo)},
+		{&ExternalCommitInfo{[]byte("info"), []byte("tree"), [][]byte{[]byte("remove")}}, new(ExternalCommitInfo)},
+		{&Fanout{FanoutWelcome, "ds.example", GroupID{1}, []byte("welcome"), []byte("join")}, new(Fanout)},
+		{&Fanout{FanoutCommit, "ds.example", GroupID{1}, []byte("commit"), nil}, new(Fanout)},
+	}
+}
+
+func TestGroupStructures(t *testing.T) {
+	for _, tc := range groupStructures() {
+		b, err := mls.Marshal(tc.full)
+		if err != nil {
+			t.Fatalf("%T: %v", tc.full, err)
+		}
+		if err := mls.Unmarshal(b, tc.empty); err != nil {
+			t.Fatalf("%T: %v", tc.full, err)
+		}
+		if again, err := mls.Marshal(tc.empty); err != nil || !bytes.Equal(again, b) {
+			t.Errorf("%T changes on the way: %v", tc.full, err)
+		}
+		for n := range b {
+			if err := mls.Unmarshal(b[:n], tc.empty); !errors.Is(err, tlscodec.ErrMalformed) {
+				t.Errorf("%T: prefix of %d octets: %v", tc.full, n, err)
+			}
+		}
+		if err := mls.Unmarshal(append(b, 0), tc.empty); !errors.Is(err, tlscodec.ErrMalformed) {
+			t.Errorf("%T: trailing octet: %v", tc.full, err)
+		}
+	}
+}
+
+func TestGroupCommitHasOneGroupInfo(t *testing.T) {
+	for _, c := range []GroupCommit{
+		{NextKey: secret.New(make([]byte, 32))},
+		{NextKey: secret.New(make([]byte, 32)), GroupInfo: []byte{1}, PartialGroupInfo: []byte{1}},
+	} {
+		b, err := mls.Marshal(&c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := mls.Unmarshal(b, new(GroupCommit)); !errors.Is(err, tlscodec.ErrMalformed) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func FuzzGroupStructures(f *testing.F) {
+	for i, tc := range groupStructures() {
+		b, err := mls.Marshal(tc.full)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(i), b)
+	}
+	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
+		all := groupStructures()
+		v := all[int(which)%len(all)].empty
+		if mls.Unmarshal(data, v) != nil {
+			return
+		}
+		if again, err := mls.Marshal(v); err != nil || !bytes.Equal(again, data) {
+			t.Errorf("%T: %x becomes %x, %v", v, data, again, err)
+		}
+	})
+}
