@@ -110,10 +110,14 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// group is the policy for every group.
-func (c *Config) group() publicgroup.Config {
+// group returns what is to be enforced in a group of the given policy.
+func (c *Config) group(p wire.GroupPolicy) publicgroup.Config {
+	most := c.MaxMembers
+	if p.MaxMembers != 0 {
+		most = min(most, p.MaxMembers)
+	}
 	return publicgroup.Config{
-		MaxMembers: c.MaxMembers, MaxMessage: c.MaxRequest, MaxLifetime: c.MaxLifetime,
-		ExternalJoins: true, CoverRemovals: true, Rules: &rules, CheckLeaf: checkLeaf,
+		MaxMembers: most, MaxMessage: c.MaxRequest, MaxLifetime: c.MaxLifetime,
+		ExternalJoins: true, CoverRemovals: true, Rules: &rules, CheckLeaf: leafCheck(p),
 	}
 }

@@ -22,7 +22,7 @@
 // Drawing a group identifier and creating a group; adding and removing users,
 // adding and removing clients of one's own user, updating one's leaf, rejoining,
 // joining from outside, and reinitialising, each by a commit whose effects must
-// be what its operation says; proposing, proposing to leave, sending messages,
+// be what its operation says and what the group's policy allows; proposing, proposing to leave, sending messages,
 // changing one's queue address; and the information that takes part in joining
 // by a Welcome or from outside. Every other operation is refused.
 //
@@ -41,7 +41,7 @@
 // # Limits
 //
 // A commit must reach all members at once, so that a group has at most
-// [Config.MaxMembers]. Policies of single groups, access across a removal for
+// [Config.MaxMembers]. Access across a removal for
 // members without messages, removal of members whose queues are gone, deleting a
 // group, and reports of abuse, are not part of it.
 package ds

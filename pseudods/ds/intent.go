@@ -70,9 +70,16 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 			removed = append(removed, p.Remove)
 		}
 	}
-	own, err := r.committerUser(c)
+	leaf, err := r.committerLeaf(c)
 	if err != nil {
 		return err
+	}
+	own, err := r.userOf(leaf)
+	if err != nil {
+		return err
+	}
+	if (r.Operation == wire.OpAddUsers || r.Operation == wire.OpRemoveUsers) && !r.policy.Guests && r.isGuest(leaf) {
+		return notAllowed
 	}
 	if err := r.checkAdded(c, own); err != nil {
 		return err
@@ -81,8 +88,8 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 	case wire.OpRemoveUsers, wire.OpRemoveClients:
 		return r.checkRemoved(c, removed, own)
 	case wire.OpExternalJoin:
-		if own.leaves != nil {
-			return notAllowed // another client of the user adds it
+		if own.leaves != nil || !r.policy.ExternalJoins {
+			return notAllowed // own.leaves: another client of the user adds it
 		}
 	}
 	return nil
@@ -99,19 +106,18 @@ func (r *request) userOf(leaf *mls.LeafNode) (member, error) {
 	return member{string(key), of}, err
 }
 
-func (r *request) committerUser(c *publicgroup.StagedCommit) (member, error) {
-	if !c.Effects.External {
-		leaf, err := r.public.Leaf(c.Effects.Committer)
-		if err != nil {
-			return member{}, err
-		}
-		return r.userOf(leaf)
+// committerLeaf is the leaf before the commit, or that which comes with it.
+func (r *request) committerLeaf(c *publicgroup.StagedCommit) (*mls.LeafNode, error) {
+	if c.Effects.External {
+		return c.Effects.Edit.Leaf(c.Effects.Committer)
 	}
-	leaf, err := c.Effects.Edit.Leaf(c.Effects.Committer)
-	if err != nil {
-		return member{}, err
-	}
-	return r.userOf(leaf)
+	return r.public.Leaf(c.Effects.Committer)
+}
+
+// isGuest reports whether a leaf names another provider.
+func (r *request) isGuest(leaf *mls.LeafNode) bool {
+	name, err := wire.ParseMemberName(&leaf.Credential)
+	return err == nil && name.Credential != nil && name.Credential.Provider != r.service.cfg.Domain
 }
 
 // checkAdded checks who is added, by value or not: clients of a new user, or for

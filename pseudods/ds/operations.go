@@ -115,7 +115,11 @@ func doCreate(r *request) (mls.Marshaler, error) {
 	if string(info.GroupContext.GroupID) != string(b.Group[:]) {
 		return nil, &wire.Error{Code: wire.CodeMalformed}
 	}
-	changes, err := publicgroup.Register(r.service.group, b.GroupInfo, nodes)
+	policy, err := wire.PolicyOf(info.GroupContext.Extensions)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := publicgroup.Register(r.service.cfg.group(policy), b.GroupInfo, nodes)
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func (r *rig) person(user string, provider string) *client {
 	key := must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
 	caps := group.DefaultCapabilities(mls.X25519AES128GCM)
 	caps.Proposals = append(caps.Proposals, mls.ProposalTypeSelfRemove)
-	caps.Extensions = append(caps.Extensions, wire.ExtensionQueueAddress)
+	caps.Extensions = append(caps.Extensions, wire.ExtensionQueueAddress, wire.ExtensionGroupPolicy)
 	c.mls = &group.Client{Suite: mls.X25519AES128GCM, Credential: must(p.Credential()), Signer: key, Capabilities: caps,
 		Lifetime: mls.Lifetime{NotBefore: uint64(start.Unix()) - 1, NotAfter: uint64(start.Unix()) + 86400}}
 	c.newAddress(provider, wire.AddressOneTime)
@@ -239,10 +239,14 @@ func infoMessage(i *mls.GroupInfo) []byte {
 }
 
 // createRequest makes a group and the request to register it.
-func (c *client) createRequest() []byte {
+func (c *client) createRequest(policy ...*wire.GroupPolicy) []byte {
 	var id wire.NewGroupID
 	c.ok(c.call(c.request(wire.OpRequestGroupID, &wire.Empty{}, wire.Auth{}, secret.Bytes{}), &id))
-	c.Group = must(group.Create(c.cfg, c.mls, id.Group[:], nil))
+	var context mls.Extensions
+	for _, p := range policy {
+		context = must(context.With(wire.ExtensionGroupPolicy, p))
+	}
+	c.Group = must(group.Create(c.cfg, c.mls, id.Group[:], context))
 	nodes := must(c.Tree())
 	body := &wire.CreateGroup{Group: id.Group, GroupInfo: infoMessage(must(c.GroupInfo(group.GroupInfoOptions{ExternalPub: true}))),
 		Tree: must(mls.Marshal(&nodes)), Address: &c.address}

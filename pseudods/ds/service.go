@@ -17,7 +17,6 @@ import (
 // share a store.
 type Service struct {
 	cfg     Config
-	group   publicgroup.Config
 	limiter *limiter
 	// busy has one lock for some of the groups, so that requests of one group
 	// rarely start over. What is right does not depend on it.
@@ -29,7 +28,7 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, group: cfg.group(), limiter: newLimiter()}, nil
+	return &Service{cfg: cfg, limiter: newLimiter()}, nil
 }
 
 // request is a request on its way through the checks.
@@ -41,6 +40,7 @@ type request struct {
 	body    body
 	group   *session
 	public  *publicgroup.Group // nil if the operation does not open the group
+	policy  wire.GroupPolicy   // as public
 	payment Payment
 }
 
@@ -174,7 +174,10 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 		if err := g.open(r.GroupStateKey); err != nil {
 			return nil, err
 		}
-		if r.public, err = publicgroup.Open(treeStore{g}, s.group); err != nil {
+		if r.policy, err = wire.PolicyOf(g.header.group.Context.Extensions); err != nil {
+			return nil, errors.Join(errStore, err)
+		}
+		if r.public, err = publicgroup.Open(treeStore{g}, s.cfg.group(r.policy)); err != nil {
 			return nil, err
 		}
 	}
@@ -191,10 +194,14 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 	if err := s.remember(g, r.Request, r.digest, answer); err != nil {
 		return nil, err
 	}
+	batch, err := g.batch()
+	if err != nil {
+		return nil, err
+	}
 	if err := r.spend(ctx); err != nil {
 		return nil, err
 	}
-	if err := g.commit(); err != nil {
+	if err := s.cfg.Store.Commit(ctx, id, batch); err != nil {
 		return nil, err
 	}
 	if s.cfg.Wake != nil && len(g.messages) > 0 {

@@ -292,24 +292,24 @@ func (s *session) newGeneration() error {
 	return nil
 }
 
-// commit seals what is to be written and makes it durable in one step. It fails
-// with [ErrConflict] if the group has changed since the session began.
-func (s *session) commit() error {
+// batch seals what is to be written. It fails with errTooLarge if that is more
+// than a store takes at a time.
+func (s *session) batch() (*Batch, error) {
 	version := s.base + 1
 	for i := range s.dirty {
 		s.header.pages[i] = version
 		if err := s.put(number32(keyMembers, uint32(i)), pagePlace(i, version), s.opened[i]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if s.rewrite {
 		s.head.header = version
 		if err := s.put([]byte{keyHeader}, headerPlace(version), &s.header); err != nil {
-			return err
+			return nil, err
 		}
 		b, err := mls.Marshal(&s.head)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.putPlain([]byte{keyHead}, b)
 	}
@@ -317,7 +317,7 @@ func (s *session) commit() error {
 	for key, p := range s.sealed {
 		record, err := s.keys.Seal(s.rand, p.place, p.plain)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		b.Puts = append(b.Puts, Record{[]byte(key), record})
 	}
@@ -329,10 +329,13 @@ func (s *session) commit() error {
 	}
 	for _, r := range b.Puts {
 		if len(r.Value) > MaxValue {
-			return errTooLarge
+			return nil, errTooLarge
 		}
 	}
-	return s.store.Commit(s.ctx, s.id, b)
+	if writes, octets := b.Size(); writes > MaxWrites || octets > MaxBatch {
+		return nil, errTooLarge
+	}
+	return b, nil
 }
 
 // nodeRecord opens a version of a node. An empty one was deleted.

@@ -17,6 +17,8 @@ const (
 	MaxValue   = 384 << 10 // octets of a record or of a part of a message
 	MaxLookups = 4096      // of one read
 	MaxLanes   = 256       // of one batch
+	MaxWrites  = 8000      // records, deletions and parts of one batch
+	MaxBatch   = 3 << 19   // octets of one batch, see [Batch.Size]
 )
 
 // Record is one record of a group. A Record without a Key is none.
@@ -59,6 +61,24 @@ type Batch struct {
 	// Messages get the sequence number that follows the group's, one number
 	// for all; there is at most one for each lane.
 	Messages []Message
+}
+
+// Size is what a batch counts for: its keys and values, and 128 octets for each
+// write.
+func (b *Batch) Size() (writes, octets int) {
+	add := func(n int) { writes, octets = writes+1, octets+n+128 }
+	for _, r := range b.Puts {
+		add(len(r.Key) + len(r.Value))
+	}
+	for _, k := range b.Deletes {
+		add(len(k))
+	}
+	for _, m := range b.Messages {
+		for _, p := range m.Parts {
+			add(len(p))
+		}
+	}
+	return writes, octets
 }
 
 // Ref is where a message waits.

@@ -15,10 +15,16 @@ var rules = epoch.Rules{
 	Successor: func(old, new *mls.LeafNode) bool { return old.Credential.Equal(&new.Credential) },
 }
 
-// checkLeaf refuses a leaf whose credential is no pseudonym of either form.
-func checkLeaf(_, leaf *mls.LeafNode) error {
-	_, err := wire.ParseMemberName(&leaf.Credential)
-	return err
+// leafCheck returns what refuses a leaf whose credential is no pseudonym, or is
+// a bare one where the group does not want it.
+func leafCheck(p wire.GroupPolicy) func(old, leaf *mls.LeafNode) error {
+	return func(_, leaf *mls.LeafNode) error {
+		name, err := wire.ParseMemberName(&leaf.Credential)
+		if err == nil && name.Credential == nil && !p.BarePseudonyms {
+			err = wire.ErrCredential
+		}
+		return err
+	}
 }
 
 // user returns the name and the record of a leaf's user.

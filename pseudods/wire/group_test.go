@@ -26,6 +26,7 @@ func groupStructures() []struct{ full, empty structure } {
 		{&GroupQuery{GroupID{1}}, new(GroupQuery)},
 		{&WelcomeInfo{1, 2, []byte("tree")}, new(WelcomeInfo)},
 		{&ExternalCommitInfo{[]byte("info"), []byte("tree"), [][]byte{[]byte("remove")}}, new(ExternalCommitInfo)},
+		{&GroupPolicy{ProfilePseudonymous, 5, true, false, true}, new(GroupPolicy)},
 		{&Fanout{FanoutWelcome, "ds.example", GroupID{1}, []byte("welcome"), []byte("join")}, new(Fanout)},
 		{&Fanout{FanoutCommit, "ds.example", GroupID{1}, []byte("commit"), nil}, new(Fanout)},
 	}

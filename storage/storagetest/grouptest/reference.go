@@ -125,6 +125,9 @@ func (r *Reference) Commit(_ context.Context, group wire.GroupID, b *ds.Batch) e
 
 // checkBatch panics if the caller breaks the contract.
 func checkBatch(b *ds.Batch) {
+	if writes, octets := b.Size(); writes > ds.MaxWrites || octets > ds.MaxBatch {
+		panic("grouptest: batch over the limit")
+	}
 	seen, lanes := map[string]bool{}, map[ds.Lane]bool{}
 	once := func(k []byte) {
 		if len(k) == 0 || len(k) > ds.MaxKey || seen[string(k)] {

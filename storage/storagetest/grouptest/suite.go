@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 
@@ -145,9 +146,29 @@ func testRecords(b *bench) {
 	b.wantRecords(one, 1, 0, "a", "1", "b", "2", "ab", "")
 	b.must(b.store.Commit(b.ctx, one, &ds.Batch{Base: 1, Puts: put("a", "3"), Deletes: [][]byte{[]byte("b"), []byte("none")}}))
 	b.wantRecords(one, 2, 0, "a", "3", "b", "")
+	testLargestBatch(b)
 	large := string(bytes.Repeat([]byte("x"), ds.MaxValue))
 	b.must(b.store.Commit(b.ctx, one, &ds.Batch{Base: 2, Puts: put("large", large)}))
 	b.wantRecords(one, 3, 0, "large", large)
+}
+
+// testLargestBatch: a batch up to the limits is taken.
+func testLargestBatch(b *bench) {
+	batch := &ds.Batch{}
+	for i := 0; ; i++ {
+		batch.Puts = append(batch.Puts, put(fmt.Sprint("key ", i), strings.Repeat("v", 64))...)
+		if writes, octets := batch.Size(); writes > ds.MaxWrites || octets > ds.MaxBatch {
+			batch.Puts = batch.Puts[:i]
+			break
+		}
+	}
+	b.must(b.store.Commit(b.ctx, two, batch))
+	batch = &ds.Batch{Base: 1}
+	for i := byte(0); i < 3; i++ {
+		batch.Messages = append(batch.Messages, message(i, strings.Repeat("m", ds.MaxValue), strings.Repeat("n", 100<<10)))
+	}
+	b.must(b.store.Commit(b.ctx, two, batch))
+	b.wantOldest(two, 2, 1, strings.Repeat("m", ds.MaxValue)+strings.Repeat("n", 100<<10))
 }
 
 func testPrefix(b *bench) {
