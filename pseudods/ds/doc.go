@@ -22,9 +22,10 @@
 // Drawing a group identifier and creating a group; adding and removing users,
 // adding and removing clients of one's own user, updating one's leaf, rejoining,
 // joining from outside, and reinitialising, each by a commit whose effects must
-// be what its operation says and what the group's policy allows; proposing, proposing to leave, sending messages,
-// changing one's queue address; and the information that takes part in joining
-// by a Welcome or from outside. Every other operation is refused.
+// be what its operation says and what the group's policy allows; proposing,
+// proposing to leave, sending messages, changing one's queue address; and the
+// information that it takes to join by a Welcome or from outside. Every other
+// operation is refused.
 //
 // A removal begins a new generation of keys: requests with older group state
 // keys no longer open the group. Clients that were offline meanwhile get the new
@@ -40,8 +41,13 @@
 //
 // # Limits
 //
-// A commit must reach all members at once, so that a group has at most
-// [Config.MaxMembers]. Access across a removal for
-// members without messages, removal of members whose queues are gone, deleting a
-// group, and reports of abuse, are not part of it.
+// A message goes to all members in one step of the store, so that a group has at
+// most [Config.MaxMembers]. Changing the GroupContext, deleting a group, messages
+// to one member, access across a removal for members who did not get their
+// messages, removing members whose queues are gone, and reports of abuse are not
+// among the operations.
+//
+// A member can lock all others out of the group's state by a false group state
+// key for the next epoch. The commits still arrive, so that members see it, can
+// tell who did it, and begin a new group without that member.
 package ds

@@ -1,9 +1,11 @@
 package ds_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -276,5 +278,39 @@ func TestINV11TooMuchAtOnce(t *testing.T) {
 	r.settle(a, others...)
 	if len(others[11].seen) != 2 {
 		t.Fatalf("%d messages arrived", len(others[11].seen))
+	}
+}
+
+// TestINV02StoreShowsNothing: neither pseudonyms, keys, names of providers nor
+// addresses stand in the records of a group or in the messages that wait.
+func TestINV02StoreShowsNothing(t *testing.T) {
+	r := newRig(t, nil)
+	all := r.founded(3)
+	late := r.person("user 9", "two.example")
+	r.ok(all[0].add(wire.OpAddUsers, late))
+	r.ok(all[0].send("in the outbox"))
+	r.ok(all[0].propose(wire.OpSelfRemove, must(all[0].Propose(group.SelfRemove(), group.MessageOptions{}))))
+	stored := r.store.Records(all[0].id())
+	for _, ref := range must(r.store.Waiting(t.Context(), ds.Ref{}, 10)) {
+		m := must(r.store.Oldest(t.Context(), ref.Group, ref.Lane))
+		stored["lane "+string(ref.Lane[:])] = slices.Concat(m.Parts...)
+	}
+	if len(stored) < 30 {
+		t.Fatalf("only %d records", len(stored))
+	}
+	for _, c := range append(all, late) {
+		name := must(wire.ParseMemberName(&c.mls.Credential))
+		ref := must(c.kp.Ref(must(mls.X25519AES128GCM.Suite())))
+		for what, hidden := range map[string][]byte{
+			"pseudonym": []byte(name.Client)[:8], "user": []byte(name.User)[:6], "signature key": c.mls.Signer.Public()[:8], "init key": c.kp.InitKey[:8],
+			"address": c.address.Address.Sealed.Ciphertext[:8], "delivery secret": c.address.Secret.Reveal()[:8],
+			"provider": []byte(name.Credential.Provider), "KeyPackage": ref[:8], "tree hash": all[0].Context().TreeHash[:8],
+		} {
+			for k, v := range stored {
+				if strings.Contains(k, string(hidden)) || bytes.Contains(v, hidden) {
+					t.Errorf("a record of kind %q shows a %s", k[0], what)
+				}
+			}
+		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // operations is all that the service does. Others are refused.
-var operations map[wire.Operation]operation
+var operations = newOperations()
 
-func init() {
+func newOperations() map[wire.Operation]operation {
 	commit := func(auth wire.AuthType) operation {
 		return operation{auth: auth, body: func() body { return new(wire.GroupCommit) },
 			id: func(b body) wire.GroupID { return b.(*wire.GroupCommit).Group }, changes: true, opens: true, signer: joinerOfCommit, do: doCommit}
@@ -27,7 +27,7 @@ func init() {
 		o.id = func(b body) wire.GroupID { return b.(*wire.GroupQuery).Group }
 		return o
 	}
-	operations = map[wire.Operation]operation{
+	return map[wire.Operation]operation{
 		wire.OpRequestGroupID: {auth: wire.AuthNone, body: func() body { return new(wire.Empty) }, do: doRequestGroupID},
 		wire.OpCreateGroup: {auth: wire.AuthJoiner, body: func() body { return new(wire.CreateGroup) },
 			id: func(b body) wire.GroupID { return b.(*wire.CreateGroup).Group }, changes: true, signer: creator, do: doCreate},

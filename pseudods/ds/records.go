@@ -114,17 +114,20 @@ const pageSize = 64
 type page [pageSize]*wire.MemberAddress
 
 func (p *page) MarshalTLS(w *tlscodec.Writer) {
-	for i, m := range p {
-		if m != nil {
-			w.Uint8(uint8(i))
-			m.MarshalTLS(w)
+	w.Vector(func(w *tlscodec.Writer) {
+		for i, m := range p {
+			if m != nil {
+				w.Uint8(uint8(i))
+				m.MarshalTLS(w)
+			}
 		}
-	}
+	})
 }
 
 func (p *page) UnmarshalTLS(r *tlscodec.Reader) {
 	*p = page{}
-	for next := uint8(0); !r.Empty(); {
+	next := uint8(0)
+	r.Vector(func(r *tlscodec.Reader) {
 		i := r.Uint8()
 		if r.Err() == nil && (i < next || i >= pageSize) {
 			r.Fail(fmt.Errorf("%w: place in a page", tlscodec.ErrValue))
@@ -132,23 +135,23 @@ func (p *page) UnmarshalTLS(r *tlscodec.Reader) {
 		}
 		p[i%pageSize], next = new(wire.MemberAddress), i+1
 		p[i%pageSize].UnmarshalTLS(r)
-	}
+	})
 }
 
 // leaves are those of one user, ascending.
 type leaves []mls.LeafIndex
 
 func (l *leaves) MarshalTLS(w *tlscodec.Writer) {
-	for _, i := range *l {
-		w.Uint32(uint32(i))
-	}
+	w.Vector(func(w *tlscodec.Writer) {
+		for _, i := range *l {
+			w.Uint32(uint32(i))
+		}
+	})
 }
 
 func (l *leaves) UnmarshalTLS(r *tlscodec.Reader) {
 	*l = nil
-	for !r.Empty() {
-		*l = append(*l, mls.LeafIndex(r.Uint32()))
-	}
+	r.Vector(func(r *tlscodec.Reader) { *l = append(*l, mls.LeafIndex(r.Uint32())) })
 }
 
 // join lets one joiner get the tree of its epoch, whatever happened to the group
