@@ -28,7 +28,8 @@ privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/i
 privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
 privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
-pseudods/ds                    <- internal/secret internal/tlscodec mls mls/publicgroup mls/tree pseudods/ds/atrest pseudods/wire
+pseudods/ds                    <- internal/secret internal/tlscodec mls mls/epoch mls/publicgroup mls/tree privacypass \
+                                  pseudods/ds/atrest pseudods/seal pseudods/wire tokens
 pseudods/ds/atrest             <- internal/secret internal/tlscodec
 pseudods/httpapi               <- mls pseudods/wire
 pseudods/qs                    <- internal/tlscodec mls pseudods/qs/addresskeys pseudods/seal pseudods/wire
@@ -82,7 +83,7 @@ var neverLinked = []struct {
 // pure packages do no I/O and are given the time; notPure are those below them
 // that are an edge.
 var (
-	pure    = []string{"mls", "privacypass", "tokens", "client/identity", "pseudods/wire", "pseudods/seal", "pseudods/ds"}
+	pure    = []string{"mls", "privacypass", "tokens", "client/identity", "pseudods/wire", "pseudods/seal", "pseudods/ds/atrest"}
 	notPure = []string{"privacypass/issuer/httpapi", "privacypass/keyring", "privacypass/attester/oidc", "privacypass/attester/webhook",
 		"privacypass/attester/storetest"}
 )

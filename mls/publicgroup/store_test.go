@@ -21,10 +21,6 @@ type countingStore struct {
 	failAfter int
 }
 
-func (s *countingStore) reset() {
-	*s = countingStore{Store: s.Store, discard: s.discard}
-}
-
 func (s *countingStore) read(v mls.Marshaler) {
 	s.reads++
 	s.readBytes += len(must(mls.Marshal(v)))

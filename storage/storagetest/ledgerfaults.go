@@ -176,7 +176,7 @@ func testFaultInPayment(b *bench, step int) {
 			b.want(outcome, err, tokens.ErrUnavailable)
 		}
 		b.crash()
-		if outcome, err = payment.Spend(b.ctx, b.ledger, Digest("a")); err != nil {
+		if _, err = payment.Spend(b.ctx, b.ledger, Digest("a")); err != nil {
 			b.Fatalf("the same request after a crash: %v", err)
 		}
 		outcome, err = payment.Spend(b.ctx, b.ledger, Digest("a"))
