@@ -19,7 +19,7 @@
 //
 // # Operations
 //
-// Drawing a group identifier and creating a group; adding and removing users,
+// Drawing a group identifier, creating and deleting a group; adding and removing users,
 // adding and removing clients of one's own user, updating one's leaf, rejoining,
 // joining from outside, and reinitialising, each by a commit whose effects must
 // be what its operation says and what the group's policy allows; proposing,
@@ -42,10 +42,10 @@
 // # Limits
 //
 // A message goes to all members in one step of the store, so that a group has at
-// most [Config.MaxMembers]. Changing the GroupContext, deleting a group, messages
-// to one member, access across a removal for members who did not get their
-// messages, removing members whose queues are gone, and reports of abuse are not
-// among the operations.
+// most [Config.MaxMembers]. Changing the GroupContext, messages to one member,
+// access across a removal for members who did not get their messages, removing
+// members whose queues are gone, and reports of abuse are not among the
+// operations.
 //
 // A member can lock all others out of the group's state by a false group state
 // key for the next epoch. The commits still arrive, so that members see it, can

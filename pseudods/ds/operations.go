@@ -31,6 +31,7 @@ func newOperations() map[wire.Operation]operation {
 		wire.OpRequestGroupID: {auth: wire.AuthNone, body: func() body { return new(wire.Empty) }, do: doRequestGroupID},
 		wire.OpCreateGroup: {auth: wire.AuthJoiner, body: func() body { return new(wire.CreateGroup) },
 			id: func(b body) wire.GroupID { return b.(*wire.CreateGroup).Group }, changes: true, signer: creator, do: doCreate},
+		wire.OpDeleteGroup:   query(operation{auth: wire.AuthLeaf, changes: true, opens: true, do: doDelete}),
 		wire.OpAddUsers:      commit(wire.AuthLeaf),
 		wire.OpRemoveUsers:   commit(wire.AuthLeaf),
 		wire.OpAddClients:    commit(wire.AuthLeaf),

@@ -121,7 +121,7 @@ func (s *session) link(g atrest.Generation) ([]byte, error) {
 	return sealed, err
 }
 
-// absent stands for the head of a group that does not exist, so that a request
+// absent stands for the head of a group that does not exist any more or yet, so that a request
 // for one takes as long as one with a wrong key.
 var absent = head{wraps: []wrap{{0, make([]byte, 12+atrest.KeySize+16)}}}
 
@@ -129,7 +129,7 @@ var absent = head{wraps: []wrap{{0, make([]byte, 12+atrest.KeySize+16)}}}
 // It fails with [atrest.ErrKey], also if there is no group.
 func (s *session) open(stateKey secret.Bytes) error {
 	h := &s.head
-	if s.base == 0 {
+	if len(h.wraps) == 0 {
 		h = &absent
 	}
 	for _, w := range slices.Backward(h.wraps) {

@@ -48,7 +48,8 @@ func (u *UpdateAddress) UnmarshalTLS(r *tlscodec.Reader) {
 
 // GroupQuery is the body of [OpWelcomeInfo], signed as AuthJoiner with the
 // reference of the KeyPackage that was used, and of [OpExternalCommitInfo],
-// which nobody signs. The group state key of the former is that of the epoch
+// which nobody signs, and of [OpDeleteGroup], signed by the last member, whose
+// answer is an [Accepted]. The group state key of the first is that of the epoch
 // that the Welcome is for.
 type GroupQuery struct{ Group GroupID }
 
