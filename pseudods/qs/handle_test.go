@@ -133,7 +133,7 @@ func TestOperations(t *testing.T) {
 	}
 	g.deliver(g.delivery([]byte("no")), wire.UnknownAddress)
 	r.wantCode("a queue that is gone", r.handle(r.request(wire.OpReadQueue, &wire.ReadQueue{Queue: o.queue}, o.sign, nil), nil), wire.CodeNotAllowed)
-	for _, op := range []wire.Operation{wire.OpDeliver, wire.OpSendMessage, wire.OpBindAddress, 0} {
+	for _, op := range []wire.Operation{wire.OpDeliver, wire.OpSendMessage, wire.Operation(0x010C), 0} {
 		r.wantCode("not for clients of this service", r.handle(r.request(op, nil, nil, nil), nil), wire.CodeMalformed)
 	}
 }

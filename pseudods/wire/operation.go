@@ -41,7 +41,6 @@ const (
 	OpGroupPackages       Operation = 0x0109
 	OpConnectionRequest   Operation = 0x010A
 	OpAddressKeys         Operation = 0x010B
-	OpBindAddress         Operation = 0x010C
 	OpFetchPayloads       Operation = 0x010D
 	OpAllowContact        Operation = 0x010E
 	OpDeletePool          Operation = 0x010F

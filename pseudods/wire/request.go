@@ -43,7 +43,8 @@ const (
 	AuthJoiner AuthType = 2
 	// AuthUser: a user, by the group's user_auth_key for all of its clients.
 	AuthUser AuthType = 3
-	// AuthQueue: the owner of a queue, by the key the queue was created with.
+	// AuthQueue: the owner of a queue or of a KeyPackage pool, by the key it was
+	// created with.
 	AuthQueue AuthType = 4
 	// AuthService: another service, by a key that its provider document names.
 	AuthService AuthType = 5
