@@ -83,6 +83,7 @@ func TestSelfRemove(t *testing.T) {
 // has one.
 func (c *client) external(op wire.Operation, via *client, remove *mls.LeafIndex) error {
 	var info wire.ExternalCommitInfo
+	c.address.Address.Sealed.Kind = wire.AddressBound
 	if err := c.call(c.request(wire.OpExternalCommitInfo, &wire.GroupQuery{Group: via.id()}, wire.Auth{}, stateKey(via.Group)), &info); err != nil {
 		return err
 	}

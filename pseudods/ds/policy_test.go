@@ -74,6 +74,7 @@ func TestCreate(t *testing.T) {
 	w.Nonce[0] ^= 1
 	r.refused(r.call(a.sign(&w), nil), wire.CodeNotAllowed) // there is one
 	foreign := r.person("b", "one.example")
+	foreign.address.Address.Sealed.Kind = wire.AddressBound
 	foreign.Group = must(group.Create(foreign.cfg, foreign.mls, random(32), nil))
 	nodes := must(foreign.Tree())
 	body := &wire.CreateGroup{Group: foreign.id(), GroupInfo: infoMessage(must(foreign.GroupInfo(group.GroupInfoOptions{ExternalPub: true}))),

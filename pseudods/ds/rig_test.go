@@ -241,6 +241,7 @@ func infoMessage(i *mls.GroupInfo) []byte {
 // createRequest makes a group and the request to register it.
 func (c *client) createRequest(policy ...*wire.GroupPolicy) []byte {
 	var id wire.NewGroupID
+	c.address.Address.Sealed.Kind = wire.AddressBound
 	c.ok(c.call(c.request(wire.OpRequestGroupID, &wire.Empty{}, wire.Auth{}, secret.Bytes{}), &id))
 	var context mls.Extensions
 	for _, p := range policy {

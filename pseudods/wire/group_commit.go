@@ -65,9 +65,18 @@ func writeAddress(w *tlscodec.Writer, a *MemberAddress) {
 func readAddress(r *tlscodec.Reader) (a *MemberAddress) {
 	if r.Bool() {
 		a = new(MemberAddress)
-		a.UnmarshalTLS(r)
+		readBound(r, a)
 	}
 	return a
+}
+
+// readBound reads an address that a member gives itself. It must be bound to the
+// group: others could be somebody else's, out of a KeyPackage.
+func readBound(r *tlscodec.Reader, a *MemberAddress) {
+	a.UnmarshalTLS(r)
+	if r.Err() == nil && a.Address.Sealed.Kind != AddressBound {
+		r.Fail(fmt.Errorf("%w: address is not bound", tlscodec.ErrValue))
+	}
 }
 
 // UnmarshalTLS decodes c.

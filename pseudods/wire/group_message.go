@@ -43,7 +43,7 @@ func (u *UpdateAddress) MarshalTLS(w *tlscodec.Writer) {
 // UnmarshalTLS decodes u.
 func (u *UpdateAddress) UnmarshalTLS(r *tlscodec.Reader) {
 	copy(u.Group[:], r.Fixed(GroupIDSize))
-	u.Address.UnmarshalTLS(r)
+	readBound(r, &u.Address)
 }
 
 // GroupQuery is the body of [OpWelcomeInfo], signed as AuthJoiner with the

@@ -70,6 +70,22 @@ func TestGroupCommitHasOneGroupInfo(t *testing.T) {
 	}
 }
 
+func TestOwnAddressIsBound(t *testing.T) {
+	for kind, want := range map[AddressKind]error{AddressBound: nil, AddressOneTime: tlscodec.ErrMalformed, AddressReusable: tlscodec.ErrMalformed} {
+		a := MemberAddress{Secret: secret.New(make([]byte, DeliverySecretSize)), Address: QueueAddress{Domain: "qs.example",
+			Sealed: SealedAddress{Kind: kind, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, AddressCiphertextSize)}}}
+		for _, s := range []struct{ full, empty structure }{{&UpdateAddress{Address: a}, new(UpdateAddress)}, {&CreateGroup{Address: &a}, new(CreateGroup)}} {
+			b, err := mls.Marshal(s.full)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := mls.Unmarshal(b, s.empty); !errors.Is(err, want) {
+				t.Errorf("%T with an address of kind %d: %v", s.full, kind, err)
+			}
+		}
+	}
+}
+
 func FuzzGroupStructures(f *testing.F) {
 	for i, tc := range groupStructures() {
 		b, err := mls.Marshal(tc.full)
