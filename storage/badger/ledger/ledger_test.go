@@ -3,8 +3,6 @@ package ledger_test
 import (
 	"bytes"
 	"errors"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -75,7 +73,7 @@ func (s *site) Crash() error {
 
 func (s *site) Copy() (restore func() error, err error) {
 	to := filepath.Join(s.t.TempDir(), "copy")
-	if err := copyDir(s.cfg.Dir, to); err != nil {
+	if err := storagetest.CopyLive(s.cfg.Dir, to); err != nil {
 		return nil, err
 	}
 	return func() error {
@@ -88,77 +86,6 @@ func (s *site) Copy() (restore func() error, err error) {
 
 func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
 func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
-
-// copyDir copies a flat directory and leaves holes where files have zeros: most
-// of Badger's files are mapped larger than what is in them. If Badger replaces
-// files meanwhile the copy is none that a crash could leave, and is made again.
-func copyDir(from, to string) error {
-	for range 100 {
-		before, err := os.ReadDir(from)
-		if err != nil {
-			return err
-		}
-		if err := os.RemoveAll(to); err != nil {
-			return err
-		}
-		if err := os.Mkdir(to, 0o700); err != nil {
-			return err
-		}
-		for _, f := range before {
-			if err = copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
-				break
-			}
-		}
-		after, listErr := os.ReadDir(from)
-		if listErr != nil {
-			return listErr
-		}
-		if err == nil && names(before) == names(after) {
-			return nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return errors.New("the directory does not come to rest")
-}
-
-func names(entries []fs.DirEntry) (all string) {
-	for _, e := range entries {
-		all += e.Name() + "\n"
-	}
-	return all
-}
-
-func copySparse(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	var at int64
-	block, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(in, block)
-		if n > 0 && string(block[:n]) != string(zeros[:n]) {
-			if _, err := out.WriteAt(block[:n], at); err != nil {
-				return err
-			}
-		}
-		at += int64(n)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return out.Truncate(at)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
 
 func TestINV04Conformance(t *testing.T) { storagetest.TestLedger(t, newSite) }
 

@@ -3,9 +3,6 @@ package queues_test
 import (
 	"context"
 	"errors"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -14,6 +11,7 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
+	"github.com/pseudods/pseudods/storage/storagetest"
 	"github.com/pseudods/pseudods/storage/storagetest/queuetest"
 )
 
@@ -64,7 +62,7 @@ func (s *site) Open() (queuetest.Store, error) {
 // goes on with the copy.
 func (s *site) Crash() error {
 	to := filepath.Join(s.t.TempDir(), "copy")
-	if err := copyDir(s.dir, to); err != nil {
+	if err := storagetest.CopyLive(s.dir, to); err != nil {
 		return err
 	}
 	if err := s.open.Close(); err != nil {
@@ -76,75 +74,6 @@ func (s *site) Crash() error {
 
 func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
 func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
-
-// copyDir copies a flat directory and leaves holes where files have zeros: most
-// of Badger's files are mapped larger than what is in them. If Badger replaces
-// files meanwhile the copy is none that a crash could leave, and is made again.
-func copyDir(from, to string) error {
-	for range 100 {
-		err := errors.Join(os.RemoveAll(to), os.Mkdir(to, 0o700))
-		if err != nil {
-			return err
-		}
-		files, err := os.ReadDir(from)
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			if err = copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
-				break
-			}
-		}
-		after, listErr := os.ReadDir(from)
-		if listErr != nil {
-			return listErr
-		}
-		if err == nil && names(files) == names(after) {
-			return nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return errors.New("the directory does not come to rest")
-}
-
-func names(files []fs.DirEntry) (all string) {
-	for _, f := range files {
-		all += f.Name() + "\n"
-	}
-	return all
-}
-
-func copySparse(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	var at int64
-	block, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
-	for {
-		n, err := io.ReadFull(in, block)
-		if n > 0 && string(block[:n]) != string(zeros[:n]) {
-			if _, err := out.WriteAt(block[:n], at); err != nil {
-				return err
-			}
-		}
-		at += int64(n)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return out.Truncate(at)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
 
 // TestRestoreOlderCopy: after an older copy of the files was put back, no
 // KeyPackage that is in it leaves, as it may have left before; a new batch and
@@ -190,7 +119,7 @@ func TestRestoreOlderCopy(t *testing.T) {
 		t.Fatalf("took %q", got)
 	}
 	older := filepath.Join(t.TempDir(), "older")
-	if err := copyDir(dir, older); err != nil {
+	if err := storagetest.CopyLive(dir, older); err != nil {
 		t.Fatal(err)
 	}
 	if got := take(s, 2); got != "second" {
