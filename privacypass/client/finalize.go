@@ -10,8 +10,8 @@ import (
 // the order of the request. Entries that the issuer of a generic batch marked
 // absent give no token and no error, so the result may be shorter than
 // [Pending.Count], or empty. If anything at all in the answer does not verify,
-// the result is [ErrResponse] or [privacypass.ErrMalformed] and no tokens: such
-// an issuer is broken, or marks its clients.
+// the result is [ErrResponse] and no tokens: such an issuer is broken, or marks its
+// clients. If it does not parse, the error wraps that of package privacypass too.
 //
 // Finalize changes nothing: the same answer gives the same tokens again. Use
 // each token once.
@@ -24,13 +24,13 @@ func (p *Pending) Finalize(response []byte) ([]*privacypass.Token, error) {
 	if p.kind == privacypass.Single {
 		s, err := privacypass.ParseTokenResponse(g.key.tokenType, response)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrResponse, err)
 		}
 		return g.finalize([][]byte{s.Evaluated}, s.Proof)
 	}
 	s, err := privacypass.ParseAmortizedResponse(g.key.tokenType, response, len(g.items))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrResponse, err)
 	}
 	return g.finalize(s.Evaluated, s.Proof)
 }
@@ -38,7 +38,7 @@ func (p *Pending) Finalize(response []byte) ([]*privacypass.Token, error) {
 func (p *Pending) finalizeGeneric(groups []group, response []byte) ([]*privacypass.Token, error) {
 	s, err := privacypass.ParseGenericResponse(response, len(groups))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrResponse, err)
 	}
 	if len(s.Responses) != len(groups) {
 		return nil, fmt.Errorf("%w: %d entries for %d", ErrResponse, len(s.Responses), len(groups))
