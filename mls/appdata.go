@@ -77,33 +77,6 @@ func (d AppDataDictionary) Find(id ComponentID) (data []byte, ok bool) {
 	return nil, false
 }
 
-// Set returns a copy of d in which component id holds data.
-func (d AppDataDictionary) Set(id ComponentID, data []byte) AppDataDictionary {
-	out := make(AppDataDictionary, 0, len(d)+1)
-	for i, c := range d {
-		if c.ID >= id {
-			out = append(out, ComponentData{id, data})
-			if c.ID == id {
-				i++
-			}
-			return append(out, d[i:]...)
-		}
-		out = append(out, c)
-	}
-	return append(out, ComponentData{id, data})
-}
-
-// Remove returns a copy of d without component id.
-func (d AppDataDictionary) Remove(id ComponentID) AppDataDictionary {
-	out := make(AppDataDictionary, 0, len(d))
-	for _, c := range d {
-		if c.ID != id {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // SafeAAD is the framing by which several components share the authenticated
 // data of a message (draft-ietf-mls-extensions-08). It stands at
 // the front, before data that is not framed.
