@@ -110,12 +110,44 @@ func links(n byte) map[wire.Pseudonym]LinkKey {
 	return map[wire.Pseudonym]LinkKey{{n}: {secret.Clone(bytes.Repeat([]byte{n}, LinkKeySize))}}
 }
 
-func TestRosterThroughAdditionsAndRemoval(t *testing.T) {
-	group := []byte("group")
-	r, err := NewRoster(group, rand.Reader)
+func rosterKey(n byte) secret.Bytes { return secret.New(bytes.Repeat([]byte{n}, wire.RosterKeySize)) }
+
+func TestRosterKeepsTheFirstKeyOfAMember(t *testing.T) {
+	r := NewRoster([]byte("group"), rosterKey(1))
+	for _, key := range []byte{1, 2} {
+		part, err := r.Add(rand.Reader, map[wire.Pseudonym]LinkKey{{7}: {secret.New(bytes.Repeat([]byte{key}, LinkKeySize))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Append(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k, err := r.LinkKey(wire.Pseudonym{7}); err != nil || k.Reveal()[0] != 1 {
+		t.Errorf("a later part replaced a member's link key: %v", err)
+	}
+}
+
+func TestWrappedLinkKeyIsForContactsAndOneClient(t *testing.T) {
+	p := pseudonym(t, person(t, "alice"), []byte("leaf key"))
+	sealed, err := Wrap(rand.Reader, rosterKey(3), p)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if k, err := Unwrap(rosterKey(3), p.Credential.Client, sealed); err != nil || !k.Equal(p.LinkKey.Bytes) {
+		t.Errorf("contact: %v", err)
+	}
+	if _, err := Unwrap(rosterKey(4), p.Credential.Client, sealed); !errors.Is(err, ErrLink) {
+		t.Errorf("stranger: %v", err)
+	}
+	if _, err := Unwrap(rosterKey(3), wire.Pseudonym{1}, sealed); !errors.Is(err, ErrLink) {
+		t.Errorf("other client: %v", err)
+	}
+}
+
+func TestRosterThroughAdditionsAndRemoval(t *testing.T) {
+	group := []byte("group")
+	r := NewRoster(group, rosterKey(1))
 	var parts [][]byte
 	for n := byte(1); n <= 3; n++ {
 		part, err := r.Add(rand.Reader, links(n))
@@ -139,7 +171,7 @@ func TestRosterThroughAdditionsAndRemoval(t *testing.T) {
 		t.Errorf("link key of a member: %v", err)
 	}
 
-	next, part, err := r.Next(rand.Reader, []wire.Pseudonym{{2}}, links(4))
+	next, part, err := r.Next(rand.Reader, rosterKey(2), []wire.Pseudonym{{2}}, links(4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,10 +198,7 @@ func TestRosterThroughAdditionsAndRemoval(t *testing.T) {
 }
 
 func TestRosterPartsStandWhereTheyBelong(t *testing.T) {
-	r, err := NewRoster([]byte("group"), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := NewRoster([]byte("group"), rosterKey(1))
 	first, err := r.Add(rand.Reader, links(1))
 	if err != nil {
 		t.Fatal(err)
@@ -215,10 +244,7 @@ func FuzzRosterPart(f *testing.F) {
 	f.Add([]byte{0})
 	f.Add(append([]byte{48}, bytes.Repeat([]byte{1}, 48)...))
 	f.Fuzz(func(t *testing.T, plain []byte) {
-		r, err := NewRoster([]byte("group"), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := NewRoster([]byte("group"), rosterKey(1))
 		part, err := seal(rand.Reader, r.key, plain, r.aad(0))
 		if err != nil {
 			t.Fatal(err)

@@ -14,9 +14,6 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// RosterKeySize is the size of a roster key in octets.
-const RosterKeySize = LinkKeySize
-
 var (
 	// ErrRoster: a part of a roster does not open under the key, or is malformed,
 	// or is not of this group and generation.
@@ -41,21 +38,10 @@ type Roster struct {
 	links      map[wire.Pseudonym]LinkKey
 }
 
-// NewRoster begins generation 0 of a group's roster, with a key from rand.
-func NewRoster(groupID []byte, rand io.Reader) (*Roster, error) {
-	key, err := newKey(rand)
-	if err != nil {
-		return nil, err
-	}
-	return &Roster{groupID: bytes.Clone(groupID), key: key, links: map[wire.Pseudonym]LinkKey{}}, nil
-}
-
-func newKey(rand io.Reader) (secret.Bytes, error) {
-	b := make([]byte, RosterKeySize)
-	if _, err := io.ReadFull(rand, b); err != nil {
-		return secret.Bytes{}, err
-	}
-	return secret.New(b), nil
+// NewRoster begins generation 0 of a group's roster under a key of the first
+// epoch, see [wire.RosterKeyLabel].
+func NewRoster(groupID []byte, key secret.Bytes) *Roster {
+	return &Roster{groupID: bytes.Clone(groupID), key: key, links: map[wire.Pseudonym]LinkKey{}}
 }
 
 // OpenRoster reads the parts of a generation, in their order, under the key that
@@ -147,19 +133,22 @@ func (r *Roster) Append(part []byte) error {
 	if err := d.Finish(); err != nil {
 		return fmt.Errorf("%w: %w", ErrRoster, err)
 	}
-	maps.Copy(r.links, links)
+	// Who adds a member cannot replace the link keys of others.
+	for p, k := range links {
+		if _, ok := r.links[p]; !ok {
+			r.links[p] = k
+		}
+	}
 	r.parts++
 	return nil
 }
 
 // Next returns the roster of the next generation, without the members that were
 // removed, and its first part. It must be used with every commit that removes
-// anyone. The caller keeps the old roster until the commit is accepted.
-func (r *Roster) Next(rand io.Reader, removed []wire.Pseudonym, newcomers map[wire.Pseudonym]LinkKey) (next *Roster, part []byte, err error) {
-	key, err := newKey(rand)
-	if err != nil {
-		return nil, nil, err
-	}
+// anyone, and key be of the epoch that the commit begins, see
+// [wire.RosterKeyLabel]. The caller keeps the old roster until the commit is
+// accepted.
+func (r *Roster) Next(rand io.Reader, key secret.Bytes, removed []wire.Pseudonym, newcomers map[wire.Pseudonym]LinkKey) (next *Roster, part []byte, err error) {
 	next = &Roster{groupID: r.groupID, generation: r.generation + 1, key: key, links: maps.Clone(r.links)}
 	for _, p := range removed {
 		delete(next.links, p)

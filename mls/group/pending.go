@@ -1,5 +1,7 @@
 package group
 
+import "github.com/pseudods/pseudods/internal/secret"
+
 // pending is a commit of this client that was not yet accepted.
 type pending struct {
 	commit            *Commit
@@ -15,6 +17,20 @@ func (g *Group) Pending() *Commit {
 		return nil
 	}
 	return g.pending.commit
+}
+
+// PendingExport is [Group.Export] in the epoch that the pending commit makes, for
+// what has to go out together with the commit. It fails with
+// [ErrNoPendingCommit], with [ErrRemoved] if the commit removes this client, or
+// with [mls.ErrExportLength].
+func (g *Group) PendingExport(label string, context []byte, length int) (secret.Bytes, error) {
+	switch {
+	case g.pending == nil:
+		return secret.Bytes{}, ErrNoPendingCommit
+	case g.pending.next.secrets == nil:
+		return secret.Bytes{}, ErrRemoved
+	}
+	return g.suite.Export(g.pending.next.secrets.Exporter, label, context, length)
 }
 
 // Merge moves the group to the epoch that the pending commit makes, once the

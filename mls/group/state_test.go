@@ -2,6 +2,7 @@ package group_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -187,5 +188,35 @@ func TestForwardSecrecy(t *testing.T) {
 	bob.takes(alice.commits(values(group.Remove(bob.leaf())), carol, dave).Message)
 	if has(bob, last) || has(bob, leafKey) {
 		t.Error("a removed member keeps secrets")
+	}
+}
+
+func TestPendingExportIsThatOfTheNextEpoch(t *testing.T) {
+	all := people(t, suite, 2)
+	alice, bob := all[0], all[1]
+	if _, err := alice.PendingExport("label", nil, 32); !errors.Is(err, group.ErrNoPendingCommit) {
+		t.Errorf("without a commit: %v", err)
+	}
+	before, err := alice.Export("label", nil, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit, err := alice.Commit(group.CommitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pending, err := alice.PendingExport("label", nil, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Process(commit.Message); err != nil {
+		t.Fatal(err)
+	}
+	after, err := bob.Export("label", nil, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pending.Equal(before) || !pending.Equal(after) {
+		t.Error("the pending export is not that of the epoch the commit makes")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"testing"
 
@@ -52,7 +53,7 @@ func TestINV06FaultsLoseNothing(t *testing.T) {
 				var first, second wire.Accepted
 				r.ok(r.call(request, &first))
 				r.ok(r.call(request, &second))
-				if first != second {
+				if !reflect.DeepEqual(first, second) {
 					t.Fatalf("one answer is %+v, another %+v", first, second)
 				}
 				r.settle(a, all...)

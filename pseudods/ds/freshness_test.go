@@ -3,6 +3,7 @@ package ds_test
 import (
 	"bytes"
 	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func TestINV03ReplayGetsTheSameAnswer(t *testing.T) {
 	before := r.store.Records(a.id())
 	for range 2 {
 		r.ok(r.call(request, &again))
-		if again != first {
+		if !reflect.DeepEqual(again, first) {
 			t.Fatalf("the retry got %+v, not %+v", again, first)
 		}
 		r.restart()

@@ -116,7 +116,7 @@ func (r *request) committerLeaf(c *publicgroup.StagedCommit) (*mls.LeafNode, err
 
 // isGuest reports whether a leaf names another provider.
 func (r *request) isGuest(leaf *mls.LeafNode) bool {
-	name, err := wire.ParseMemberName(&leaf.Credential)
+	name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)
 	return err == nil && name.Credential != nil && name.Credential.Provider != r.service.cfg.Domain
 }
 
@@ -130,7 +130,7 @@ func (r *request) checkAdded(c *publicgroup.StagedCommit, own member) error {
 		if err != nil {
 			return errors.Join(errStore, err)
 		}
-		name, err := wire.ParseMemberName(&leaf.Credential)
+		name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)
 		if err != nil {
 			return errors.Join(errStore, err)
 		}
@@ -141,7 +141,7 @@ func (r *request) checkAdded(c *publicgroup.StagedCommit, own member) error {
 		if err != nil {
 			return err
 		}
-		name, err := wire.ParseMemberName(&a.New.Credential)
+		name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &a.New.Credential)
 		if err != nil {
 			return err
 		}

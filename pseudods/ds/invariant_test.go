@@ -299,7 +299,7 @@ func TestINV02StoreShowsNothing(t *testing.T) {
 		t.Fatalf("only %d records", len(stored))
 	}
 	for _, c := range append(all, late) {
-		name := must(wire.ParseMemberName(&c.mls.Credential))
+		name := must(wire.ParseMemberName(wire.ProfilePseudonymous, &c.mls.Credential))
 		ref := must(c.kp.Ref(must(mls.X25519AES128GCM.Suite())))
 		for what, hidden := range map[string][]byte{
 			"pseudonym": []byte(name.Client)[:8], "user": []byte(name.User)[:6], "signature key": c.mls.Signer.Public()[:8], "init key": c.kp.InitKey[:8],

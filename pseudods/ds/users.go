@@ -19,7 +19,7 @@ var rules = epoch.Rules{
 // a bare one where the group does not want it.
 func leafCheck(p wire.GroupPolicy) func(old, leaf *mls.LeafNode) error {
 	return func(_, leaf *mls.LeafNode) error {
-		name, err := wire.ParseMemberName(&leaf.Credential)
+		name, err := wire.ParseMemberName(p.Profile, &leaf.Credential)
 		if err == nil && name.Credential == nil && !p.BarePseudonyms {
 			err = wire.ErrCredential
 		}
@@ -29,7 +29,7 @@ func leafCheck(p wire.GroupPolicy) func(old, leaf *mls.LeafNode) error {
 
 // user returns the name and the record of a leaf's user.
 func (s *session) user(leaf *mls.LeafNode) (key []byte, of leaves, err error) {
-	name, err := wire.ParseMemberName(&leaf.Credential)
+	name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -151,7 +151,7 @@ func TestConnect(t *testing.T) {
 	aliceCard, aliceKey, aliceAddress := card(alice)
 	bobCard, bobKey, _ := card(bob)
 
-	offer, err := seal.SealOffer(aliceCard, &wire.Contact{Card: *bobCard, Token: contactToken(), Content: []byte(long("hello, I am Bob", 3000))})
+	offer, err := seal.SealOffer(aliceCard, &wire.Contact{Card: *bobCard, Token: contactToken(), LinkWrap: secret.New(make([]byte, 32)), Content: []byte(long("hello, I am Bob", 3000))})
 	r.must(err)
 	for range 2 { // the same request comes in once
 		r.must(r.service.Offer(r.ctx, &wire.ConnectionRequest{Address: aliceCard.Address, Offer: offer}, [32]byte{1}))
@@ -166,7 +166,7 @@ func TestConnect(t *testing.T) {
 	alice.ack(items)
 
 	token := contactToken()
-	answer, err := seal.SealOffer(&contact.Card, &wire.Contact{Card: *aliceCard, Token: token, Pools: []wire.PoolID{{1}}, Accepts: seal.OfferHash(got)})
+	answer, err := seal.SealOffer(&contact.Card, &wire.Contact{Card: *aliceCard, Token: token, Pools: []wire.PoolID{{1}}, LinkWrap: secret.New(make([]byte, 32)), Accepts: seal.OfferHash(got)})
 	r.must(err)
 	r.must(r.service.Offer(r.ctx, &wire.ConnectionRequest{Address: contact.Card.Address, Offer: answer}, [32]byte{2}))
 	items = bob.read()

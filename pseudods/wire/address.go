@@ -242,3 +242,20 @@ func (a *KeyPackageAddress) UnmarshalTLS(r *tlscodec.Reader) {
 		r.Fail(fmt.Errorf("%w: bound address in a KeyPackage", tlscodec.ErrValue))
 	}
 }
+
+// ExtensionLinkKey is the type of the KeyPackage extension that holds a
+// [SealedLinkKey]; it is from the private-use range of RFC 9420, Section 17.3.
+const ExtensionLinkKey mls.ExtensionType = 0xF0D3
+
+// SealedLinkKeySize is the size of a [SealedLinkKey] in octets.
+const SealedLinkKeySize = 24 + 32 + 16
+
+// SealedLinkKey is the key of the identity link in a KeyPackage's credential,
+// sealed for the user's contacts, see package identity.
+type SealedLinkKey [SealedLinkKeySize]byte
+
+// MarshalTLS encodes k.
+func (k *SealedLinkKey) MarshalTLS(w *tlscodec.Writer) { w.Raw(k[:]) }
+
+// UnmarshalTLS decodes k.
+func (k *SealedLinkKey) UnmarshalTLS(r *tlscodec.Reader) { copy(k[:], r.Fixed(SealedLinkKeySize)) }

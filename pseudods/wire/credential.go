@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
@@ -82,17 +84,32 @@ func (c *PseudonymousCredential) Credential() (mls.Credential, error) {
 // MemberName is what a leaf's credential says of its holder.
 type MemberName struct {
 	// Client and User tell members and users of one group apart. For a bare
-	// pseudonym both are its octets: one client is one user.
+	// pseudonym both are its octets: one client is one user. The user of an
+	// account is the account, "@", and the provider.
 	Client, User string
-	// Credential is nil for a bare pseudonym.
+	// Provider is the provider that the credential names, "" for a bare
+	// pseudonym.
+	Provider string
+	// Credential is nil for a bare pseudonym and for an account.
 	Credential *PseudonymousCredential
 }
 
-// ParseMemberName reads a leaf's credential: a [PseudonymousCredential], or a
-// bare pseudonym of 16 to 128 octets as unmodified MLS clients bring it. It
-// fails with [ErrCredential].
-func ParseMemberName(c *mls.Credential) (*MemberName, error) {
+// ParseMemberName reads a leaf's credential in a group of the given profile: a
+// [PseudonymousCredential], or a bare pseudonym of 16 to 128 octets as unmodified
+// MLS clients bring it; or an [AccountCredential]. It fails with [ErrCredential].
+func ParseMemberName(profile Profile, c *mls.Credential) (*MemberName, error) {
 	if c.Type != mls.CredentialTypeBasic || len(c.Identity) < minBare {
+		return nil, ErrCredential
+	}
+	switch profile {
+	case ProfilePseudonymous:
+	case ProfileIdentified:
+		a := new(AccountCredential)
+		if err := mls.Unmarshal(c.Identity, a); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCredential, err)
+		}
+		return &MemberName{Client: string(a.Client[:]), User: a.Account + "@" + a.Provider, Provider: a.Provider}, nil
+	default:
 		return nil, ErrCredential
 	}
 	if len(c.Identity) <= maxBare {
@@ -102,5 +119,46 @@ func ParseMemberName(c *mls.Credential) (*MemberName, error) {
 	if err := mls.Unmarshal(c.Identity, p); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCredential, err)
 	}
-	return &MemberName{Client: string(p.Client[:]), User: string(p.User[:]), Credential: p}, nil
+	return &MemberName{Client: string(p.Client[:]), User: string(p.User[:]), Provider: p.Provider, Credential: p}, nil
+}
+
+// AccountCredential is the content of a leaf's basic credential in a group of
+// [ProfileIdentified].
+type AccountCredential struct {
+	// Account names the user at its provider, such as by an address. 1 to 128
+	// octets of UTF-8.
+	Account  string
+	Provider string
+	// Client is random for each of the account's clients.
+	Client Pseudonym
+}
+
+// MarshalTLS encodes c.
+func (c *AccountCredential) MarshalTLS(w *tlscodec.Writer) {
+	if !c.valid() {
+		w.Fail(tlscodec.ErrEncode)
+	}
+	w.Opaque([]byte(c.Account))
+	w.Opaque([]byte(c.Provider))
+	w.Raw(c.Client[:])
+}
+
+// UnmarshalTLS decodes c.
+func (c *AccountCredential) UnmarshalTLS(r *tlscodec.Reader) {
+	*c = AccountCredential{Account: string(r.Opaque()), Provider: string(r.Opaque())}
+	copy(c.Client[:], r.Fixed(PseudonymSize))
+	if r.Err() == nil && !c.valid() {
+		r.Fail(fmt.Errorf("%w: account credential", tlscodec.ErrValue))
+	}
+}
+
+func (c *AccountCredential) valid() bool {
+	return len(c.Account) > 0 && len(c.Account) <= maxBare && utf8.ValidString(c.Account) && len(c.Provider) > 0 && len(c.Provider) <= maxDomain &&
+		!strings.Contains(c.Provider, "@")
+}
+
+// Credential returns the MLS credential that holds c, or [mls.ErrEncode].
+func (c *AccountCredential) Credential() (mls.Credential, error) {
+	b, err := mls.Marshal(c)
+	return mls.BasicCredential(b), err
 }

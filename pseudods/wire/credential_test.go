@@ -22,25 +22,25 @@ func TestMemberName(t *testing.T) {
 	if len(c.Identity) <= maxBare {
 		t.Fatalf("a full credential of %d octets could be taken for a bare pseudonym", len(c.Identity))
 	}
-	m, err := ParseMemberName(&c)
+	m, err := ParseMemberName(ProfilePseudonymous, &c)
 	if err != nil || m.Credential == nil || m.Client != string(full.Client[:]) || m.User != string(full.User[:]) {
 		t.Errorf("full credential: %+v, %v", m, err)
 	}
 	for n := maxBare + 1; n < len(c.Identity); n++ {
 		cut := mls.BasicCredential(c.Identity[:n])
-		if _, err := ParseMemberName(&cut); !errors.Is(err, ErrCredential) {
+		if _, err := ParseMemberName(ProfilePseudonymous, &cut); !errors.Is(err, ErrCredential) {
 			t.Errorf("prefix of %d octets: %v", n, err)
 		}
 	}
 	for n, ok := range map[int]bool{0: false, minBare - 1: false, minBare: true, maxBare: true, maxBare + 1: false} {
 		bare := mls.BasicCredential(bytes.Repeat([]byte{9}, n))
-		m, err := ParseMemberName(&bare)
+		m, err := ParseMemberName(ProfilePseudonymous, &bare)
 		if (err == nil) != ok || (ok && (m.Credential != nil || m.Client != m.User || len(m.Client) != n)) {
 			t.Errorf("bare pseudonym of %d octets: %+v, %v", n, m, err)
 		}
 	}
 	x509 := mls.Credential{Type: mls.CredentialTypeX509, Certificates: [][]byte{make([]byte, 64)}}
-	if _, err := ParseMemberName(&x509); !errors.Is(err, ErrCredential) {
+	if _, err := ParseMemberName(ProfilePseudonymous, &x509); !errors.Is(err, ErrCredential) {
 		t.Errorf("certificate: %v", err)
 	}
 }

@@ -45,6 +45,9 @@ type CreateGroup struct {
 	GroupInfo []byte // MLSMessage, of epoch 0
 	Tree      []byte // ratchet tree of the one leaf
 	Address   *MemberAddress
+	// Roster begins the group's roster, at generation 0. Nil for a group without
+	// one.
+	Roster *RosterPart
 }
 
 // MarshalTLS encodes c.
@@ -53,6 +56,7 @@ func (c *CreateGroup) MarshalTLS(w *tlscodec.Writer) {
 	w.Opaque(c.GroupInfo)
 	w.Opaque(c.Tree)
 	writeAddress(w, c.Address)
+	writeRosterPart(w, c.Roster)
 }
 
 func writeAddress(w *tlscodec.Writer, a *MemberAddress) {
@@ -84,6 +88,7 @@ func (c *CreateGroup) UnmarshalTLS(r *tlscodec.Reader) {
 	copy(c.Group[:], r.Fixed(GroupIDSize))
 	c.GroupInfo, c.Tree = r.Opaque(), r.Opaque()
 	c.Address = readAddress(r)
+	c.Roster = readRosterPart(r)
 }
 
 // Joiner is what the service needs to know of a client that a commit adds. Its
@@ -92,7 +97,8 @@ type Joiner struct {
 	// Secret is the client's first delivery secret. The adder drew it and tells
 	// the client in JoinInfo.
 	Secret secret.Bytes
-	// JoinInfo goes to the client with the Welcome. It is sealed to the client.
+	// JoinInfo goes to the client with the Welcome: a [JoinInfo] that is sealed
+	// to the client, see package seal.
 	JoinInfo []byte
 }
 
@@ -112,6 +118,9 @@ type GroupCommit struct {
 	Joiners []Joiner
 	// Address is that of a client that joins by the commit. Nil otherwise.
 	Address *MemberAddress
+	// Roster follows the commit in the group's roster. Nil if the committer
+	// keeps none.
+	Roster *RosterPart
 }
 
 // MarshalTLS encodes c.
@@ -129,6 +138,7 @@ func (c *GroupCommit) MarshalTLS(w *tlscodec.Writer) {
 		}
 	})
 	writeAddress(w, c.Address)
+	writeRosterPart(w, c.Roster)
 }
 
 // UnmarshalTLS decodes c.
@@ -141,6 +151,7 @@ func (c *GroupCommit) UnmarshalTLS(r *tlscodec.Reader) {
 		c.Joiners = append(c.Joiners, Joiner{Secret: secret.Clone(r.Fixed(DeliverySecretSize)), JoinInfo: r.Opaque()})
 	})
 	c.Address = readAddress(r)
+	c.Roster = readRosterPart(r)
 	if r.Err() == nil && (len(c.GroupInfo) == 0) == (len(c.PartialGroupInfo) == 0) {
 		r.Fail(fmt.Errorf("%w: not one GroupInfo", tlscodec.ErrValue))
 	}
@@ -152,15 +163,20 @@ type Accepted struct {
 	// Sequence is the place in the group of the message that went out, or of the
 	// last one before.
 	Sequence uint64
+	// Access are requests of members who lost the group state key, see
+	// [AccessRequest]: encoded Requests whose signatures the service has
+	// checked. Whoever gets them is asked to answer.
+	Access [][]byte
 }
 
 // MarshalTLS encodes a.
 func (a *Accepted) MarshalTLS(w *tlscodec.Writer) {
 	w.Uint64(a.Epoch)
 	w.Uint64(a.Sequence)
+	writeOctetStrings(w, a.Access)
 }
 
 // UnmarshalTLS decodes a.
 func (a *Accepted) UnmarshalTLS(r *tlscodec.Reader) {
-	*a = Accepted{Epoch: r.Uint64(), Sequence: r.Uint64()}
+	*a = Accepted{Epoch: r.Uint64(), Sequence: r.Uint64(), Access: readOctetStrings(r)}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/mls"
 )
 
 // GroupMessage is the body of [OpPropose] and [OpSelfRemove], with a proposal in
@@ -64,6 +65,9 @@ type WelcomeInfo struct {
 	Epoch uint64
 	Leaf  uint32 // the joiner's
 	Tree  []byte // the epoch's ratchet tree
+	// Roster is that of the epoch. Later parts come with later commits. Nil if
+	// the group has none.
+	Roster *Roster
 }
 
 // MarshalTLS encodes i.
@@ -71,11 +75,12 @@ func (i *WelcomeInfo) MarshalTLS(w *tlscodec.Writer) {
 	w.Uint64(i.Epoch)
 	w.Uint32(i.Leaf)
 	w.Opaque(i.Tree)
+	writeRoster(w, i.Roster)
 }
 
 // UnmarshalTLS decodes i.
 func (i *WelcomeInfo) UnmarshalTLS(r *tlscodec.Reader) {
-	*i = WelcomeInfo{Epoch: r.Uint64(), Leaf: r.Uint32(), Tree: r.Opaque()}
+	*i = WelcomeInfo{Epoch: r.Uint64(), Leaf: r.Uint32(), Tree: r.Opaque(), Roster: readRoster(r)}
 }
 
 // ExternalCommitInfo is the answer to [OpExternalCommitInfo].
@@ -84,23 +89,21 @@ type ExternalCommitInfo struct {
 	Tree      []byte // empty if it is in the GroupInfo
 	// SelfRemoves are proposals that the commit must cover: PublicMessages.
 	SelfRemoves [][]byte
+	// Roster is that of the group. Nil if it has none.
+	Roster *Roster
 }
 
 // MarshalTLS encodes i.
 func (i *ExternalCommitInfo) MarshalTLS(w *tlscodec.Writer) {
 	w.Opaque(i.GroupInfo)
 	w.Opaque(i.Tree)
-	w.Vector(func(w *tlscodec.Writer) {
-		for _, m := range i.SelfRemoves {
-			w.Opaque(m)
-		}
-	})
+	writeOctetStrings(w, i.SelfRemoves)
+	writeRoster(w, i.Roster)
 }
 
 // UnmarshalTLS decodes i.
 func (i *ExternalCommitInfo) UnmarshalTLS(r *tlscodec.Reader) {
-	*i = ExternalCommitInfo{GroupInfo: r.Opaque(), Tree: r.Opaque()}
-	r.Vector(func(r *tlscodec.Reader) { i.SelfRemoves = append(i.SelfRemoves, r.Opaque()) })
+	*i = ExternalCommitInfo{GroupInfo: r.Opaque(), Tree: r.Opaque(), SelfRemoves: readOctetStrings(r), Roster: readRoster(r)}
 }
 
 // FanoutKind says what a [Fanout] holds.
@@ -111,6 +114,7 @@ const (
 	FanoutProposal    FanoutKind = 2
 	FanoutApplication FanoutKind = 3
 	FanoutWelcome     FanoutKind = 4
+	FanoutTargeted    FanoutKind = 5
 )
 
 // Fanout is what a member finds when it has opened a payload.
@@ -118,9 +122,13 @@ type Fanout struct {
 	Kind    FanoutKind
 	Domain  string // of the delivery service
 	Group   GroupID
-	Message []byte // MLSMessage
+	Message []byte // MLSMessage, or the content of a [TargetedMessage]
 	// JoinInfo comes with a Welcome.
 	JoinInfo []byte
+	// Roster may come with a commit.
+	Roster *RosterPart
+	// Sender is the leaf that sent a [TargetedMessage].
+	Sender mls.LeafIndex
 }
 
 // MarshalTLS encodes f.
@@ -129,10 +137,15 @@ func (f *Fanout) MarshalTLS(w *tlscodec.Writer) {
 	writeDomain(w, f.Domain)
 	w.Raw(f.Group[:])
 	w.Opaque(f.Message)
-	if f.Kind == FanoutWelcome {
+	switch f.Kind {
+	case FanoutWelcome:
 		w.Opaque(f.JoinInfo)
+	case FanoutCommit:
+		writeRosterPart(w, f.Roster)
+	case FanoutTargeted:
+		w.Uint32(uint32(f.Sender))
 	}
-	if f.Kind < FanoutCommit || f.Kind > FanoutWelcome {
+	if f.Kind < FanoutCommit || f.Kind > FanoutTargeted {
 		w.Fail(tlscodec.ErrEncode)
 	}
 }
@@ -142,10 +155,15 @@ func (f *Fanout) UnmarshalTLS(r *tlscodec.Reader) {
 	*f = Fanout{Kind: FanoutKind(r.Uint8()), Domain: readDomain(r)}
 	copy(f.Group[:], r.Fixed(GroupIDSize))
 	f.Message = r.Opaque()
-	if f.Kind == FanoutWelcome {
+	switch f.Kind {
+	case FanoutWelcome:
 		f.JoinInfo = r.Opaque()
+	case FanoutCommit:
+		f.Roster = readRosterPart(r)
+	case FanoutTargeted:
+		f.Sender = mls.LeafIndex(r.Uint32())
 	}
-	if r.Err() == nil && (f.Kind < FanoutCommit || f.Kind > FanoutWelcome) {
+	if r.Err() == nil && (f.Kind < FanoutCommit || f.Kind > FanoutTargeted) {
 		r.Fail(fmt.Errorf("%w: kind of a message", tlscodec.ErrValue))
 	}
 }

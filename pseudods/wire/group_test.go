@@ -15,20 +15,34 @@ import (
 func groupStructures() []struct{ full, empty structure } {
 	a := &MemberAddress{Secret: secret.New(make([]byte, DeliverySecretSize)), Address: QueueAddress{Domain: "qs.example",
 		Sealed: SealedAddress{Kind: AddressBound, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, AddressCiphertextSize)}}}
+	part := &RosterPart{3, []byte("part")}
+	roster := &Roster{3, [][]byte{[]byte("part"), []byte("another")}}
 	return []struct{ full, empty structure }{
 		{&NewGroupID{GroupID{1}}, new(NewGroupID)},
-		{&CreateGroup{GroupID{1}, []byte("info"), []byte("tree"), a}, new(CreateGroup)},
+		{&CreateGroup{GroupID{1}, []byte("info"), []byte("tree"), a, part}, new(CreateGroup)},
 		{&GroupCommit{Group: GroupID{1}, Commit: []byte("commit"), PartialGroupInfo: []byte("info"), NextKey: secret.New(make([]byte, 32)),
-			Joiners: []Joiner{{secret.New(make([]byte, 32)), []byte("join")}}, Address: a}, new(GroupCommit)},
-		{&Accepted{1, 2}, new(Accepted)},
+			Joiners: []Joiner{{secret.New(make([]byte, 32)), []byte("join")}}, Address: a, Roster: part}, new(GroupCommit)},
+		{&Accepted{1, 2, [][]byte{[]byte("request")}}, new(Accepted)},
 		{&GroupMessage{GroupID{1}, []byte("message")}, new(GroupMessage)},
 		{&UpdateAddress{GroupID{1}, *a}, new(UpdateAddress)},
 		{&GroupQuery{GroupID{1}}, new(GroupQuery)},
-		{&WelcomeInfo{1, 2, []byte("tree")}, new(WelcomeInfo)},
-		{&ExternalCommitInfo{[]byte("info"), []byte("tree"), [][]byte{[]byte("remove")}}, new(ExternalCommitInfo)},
-		{&GroupPolicy{ProfilePseudonymous, 5, true, false, true}, new(GroupPolicy)},
-		{&Fanout{FanoutWelcome, "ds.example", GroupID{1}, []byte("welcome"), []byte("join")}, new(Fanout)},
-		{&Fanout{FanoutCommit, "ds.example", GroupID{1}, []byte("commit"), nil}, new(Fanout)},
+		{&WelcomeInfo{1, 2, []byte("tree"), roster}, new(WelcomeInfo)},
+		{&ExternalCommitInfo{[]byte("info"), []byte("tree"), [][]byte{[]byte("remove")}, roster}, new(ExternalCommitInfo)},
+		{&GroupPolicy{ProfilePseudonymous, 5, true, false, true, [][]byte{[]byte("admin")}, [][]byte{[]byte("banned")}}, new(GroupPolicy)},
+		{&Fanout{Kind: FanoutWelcome, Domain: "ds.example", Group: GroupID{1}, Message: []byte("welcome"), JoinInfo: []byte("join")}, new(Fanout)},
+		{&Fanout{Kind: FanoutCommit, Domain: "ds.example", Group: GroupID{1}, Message: []byte("commit"), Roster: part}, new(Fanout)},
+		{&Fanout{Kind: FanoutApplication, Domain: "ds.example", Group: GroupID{1}, Message: []byte("message")}, new(Fanout)},
+		{&Fanout{Kind: FanoutTargeted, Domain: "ds.example", Group: GroupID{1}, Message: []byte("content"), Sender: 3}, new(Fanout)},
+		{&JoinInfo{secret.New(make([]byte, 32)), secret.New(make([]byte, 32)), 4, secret.New(make([]byte, 32))}, new(JoinInfo)},
+		{&JoinInfo{GroupStateKey: secret.New(make([]byte, 32)), DeliverySecret: secret.New(make([]byte, 32))}, new(JoinInfo)},
+		{&TargetedMessage{GroupID{1}, 7, []byte("content")}, new(TargetedMessage)},
+		{&AccessRequest{GroupID{1}, [32]byte{2}}, new(AccessRequest)},
+		{&AccessGrant{8, secret.New(make([]byte, 32))}, new(AccessGrant)},
+		{&OutcomeQuery{GroupID{1}, 9}, new(OutcomeQuery)},
+		{&CommitOutcome{9, &[32]byte{1}}, new(CommitOutcome)},
+		{&CommitOutcome{9, nil}, new(CommitOutcome)},
+		{&VerificationKeys{{1}, {2}}, new(VerificationKeys)},
+		{&AccountCredential{"alice", "example.org", Pseudonym{1}}, new(AccountCredential)},
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 	OpReportAbuse         Operation = 0x0014
 	OpAccessRequest       Operation = 0x0015
 	OpCommitOutcome       Operation = 0x0016
+	OpChangePolicy        Operation = 0x0017
 	firstQueueOperation   Operation = 0x0100
 	OpCreateQueue         Operation = 0x0100
 	OpDeleteQueue         Operation = 0x0101
@@ -51,4 +52,4 @@ const (
 func (o Operation) IsQueue() bool { return o >= firstQueueOperation && o < firstUnknownOperation }
 
 // IsGroup reports whether o is for a delivery service.
-func (o Operation) IsGroup() bool { return o >= OpRequestGroupID && o <= OpCommitOutcome }
+func (o Operation) IsGroup() bool { return o >= OpRequestGroupID && o <= OpChangePolicy }

@@ -89,6 +89,9 @@ func (c *ConnectionRequest) UnmarshalTLS(r *tlscodec.Reader) {
 // Users make one for each contact and register its hash, see [AllowContact].
 type ContactToken struct{ secret.Bytes }
 
+// LinkWrapSize is the size of [Contact].LinkWrap in octets.
+const LinkWrapSize = 32
+
 // ContactTokenSize is the size of a [ContactToken] in octets.
 const ContactTokenSize = 32
 
@@ -112,6 +115,9 @@ type Contact struct {
 	// leave Pools empty and grant them after acceptance.
 	Token ContactToken
 	Pools []PoolID
+	// LinkWrap opens the [SealedLinkKey] of the sender's KeyPackages, so that who
+	// adds the sender to a group sees whom it adds. LinkWrapSize octets.
+	LinkWrap secret.Bytes
 	// Accepts is the hash of the offer that this answers, or empty.
 	Accepts []byte
 	// Content is the application's, such as a greeting or a group to join.
@@ -123,6 +129,7 @@ func (c *Contact) MarshalTLS(w *tlscodec.Writer) {
 	c.Card.MarshalTLS(w)
 	c.Token.write(w)
 	writePools(w, c.Pools)
+	writeSecret(w, c.LinkWrap, LinkWrapSize)
 	w.Opaque(c.Accepts)
 	w.Opaque(c.Content)
 }
@@ -133,6 +140,7 @@ func (c *Contact) UnmarshalTLS(r *tlscodec.Reader) {
 	c.Card.UnmarshalTLS(r)
 	c.Token.read(r)
 	c.Pools = readPools(r)
+	c.LinkWrap = secret.Clone(r.Fixed(LinkWrapSize))
 	c.Accepts = r.Opaque()
 	c.Content = r.Opaque()
 }

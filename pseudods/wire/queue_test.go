@@ -49,7 +49,7 @@ func queueSamples() []sample {
 		{"delivery report", &DeliveryReport{Delivered, Full}, func() structure { return new(DeliveryReport) }},
 		{"contact card", &card, func() structure { return new(ContactCard) }},
 		{"connection request", &ConnectionRequest{sealed, []byte("offer")}, func() structure { return new(ConnectionRequest) }},
-		{"contact", &Contact{Card: card, Token: token, Pools: []PoolID{{1}}, Accepts: []byte{1}, Content: []byte("hello")}, func() structure { return new(Contact) }},
+		{"contact", &Contact{Card: card, Token: token, Pools: []PoolID{{1}}, LinkWrap: secret.New(make([]byte, 32)), Accepts: []byte{1}, Content: []byte("hello")}, func() structure { return new(Contact) }},
 		{"publish KeyPackages", &PublishKeyPackages{Kind: PoolGroup, Batch: 1, First: 2, KeyPackages: [][]byte{{1}}, Last: true}, func() structure { return new(PublishKeyPackages) }},
 		{"pool status", &PoolStatus{1, 2, 3}, func() structure { return new(PoolStatus) }},
 		{"allow contact", &AllowContact{PoolID{1}, ContactHash{2}, true}, func() structure { return new(AllowContact) }},
