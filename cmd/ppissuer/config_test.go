@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+	"time"
+
+	"github.com/pseudods/pseudods/internal/daemon"
 )
 
 func TestConfigDefaults(t *testing.T) {
@@ -15,7 +15,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatalf("the defaults are invalid: %v, %v", err, c.validate())
 	}
 	c, err = parseConfig([]byte(`{"schedule": {"overlap": "24h"}}`))
-	if err != nil || c.schedule().Period.Hours() != 30*24 || c.schedule().Overlap.Hours() != 24 || len(c.Classes) != 1 || c.Attesters.ProofOfWork == nil {
+	if err != nil || time.Duration(c.Schedule.Period).Hours() != 30*24 || time.Duration(c.Schedule.Overlap).Hours() != 24 || len(c.Classes) != 1 || c.Attesters.ProofOfWork == nil {
 		t.Errorf("what is left out changes: %+v, %v", c, err)
 	}
 	c, err = parseConfig([]byte(`{"attesters": {"invite": {}}}`))
@@ -30,7 +30,7 @@ func TestConfigRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range good {
-		if _, err := parseConfig([]byte(good[:n])); !errors.Is(err, errConfig) {
+		if _, err := parseConfig([]byte(good[:n])); !errors.Is(err, daemon.ErrConfig) {
 			t.Fatalf("prefix of %d octets: %v", n, err)
 		}
 	}
@@ -56,60 +56,8 @@ func TestConfigRefused(t *testing.T) {
 		"batch too large":  strings.Replace(good, `"tokens": 10, "batch_sizes": [5]`, `"tokens": 2000, "batch_sizes": [2000]`, 1),
 		"policy":           strings.Replace(good, "10", "4", 1),
 	} {
-		if _, err := parseConfig([]byte(bad)); !errors.Is(err, errConfig) {
+		if _, err := parseConfig([]byte(bad)); !errors.Is(err, daemon.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-func TestReductionRefused(t *testing.T) {
-	const good = `{"scheme": "Bearer", "subject": "alice", "percent": 50, "epochs": 7}`
-	if r, err := parseReduction([]byte(good)); err != nil || r != (reduction{"Bearer", "alice", 50, 7}) {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	for n := range good {
-		if _, err := parseReduction([]byte(good[:n])); !errors.Is(err, errReduction) {
-			t.Fatalf("prefix of %d octets: %v", n, err)
-		}
-	}
-	for _, bad := range []string{good + "x", strings.Replace(good, "50", "-1", 1), strings.Replace(good, "50", "256", 1),
-		strings.Replace(good, "alice", "", 1), strings.Replace(good, "Bearer", "AccountKey", 1), strings.Replace(good, "epochs", "days", 1)} {
-		if _, err := parseReduction([]byte(bad)); !errors.Is(err, errReduction) {
-			t.Errorf("%s: %v", bad, err)
-		}
-	}
-}
-
-// TestSecretsRace lets several programs make the same secret: all get the same.
-func TestSecretsRace(t *testing.T) {
-	data, err := openData(filepath.Join(t.TempDir(), "data"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	got := make([]string, 16)
-	for i := range got {
-		wg.Go(func() {
-			s, err := data.secret(inviteFile)
-			if err != nil {
-				t.Error(err)
-			}
-			got[i] = string(s.Reveal())
-		})
-	}
-	wg.Wait()
-	for _, s := range got {
-		if s != got[0] || len(s) != 32 {
-			t.Fatal("two secrets from one file")
-		}
-	}
-	if left, _ := filepath.Glob(data.path(".new-*")); len(left) != 0 {
-		t.Errorf("left behind: %v", left)
-	}
-	if err := os.WriteFile(data.path(namesFile), []byte("short\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := data.secret(namesFile); err == nil {
-		t.Error("a damaged secret was replaced or taken")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/attester/oidc"
 	"github.com/pseudods/pseudods/privacypass/attester/webhook"
@@ -30,7 +31,7 @@ func (r *remote) authorize(ctx context.Context, p *client.Pending, kind, file st
 	if file == "" {
 		return "", fmt.Errorf("attester %s needs a credential file", kind)
 	}
-	content, err := secretFile(file)
+	content, err := daemon.SecretFile(file)
 	if err != nil {
 		return "", err
 	}

@@ -5,9 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strconv"
-
-	"github.com/pseudods/pseudods/privacypass"
 )
 
 // flags is a flag set that takes so many arguments after the flags.
@@ -53,15 +50,4 @@ func (f *flags) load() (*config, error) {
 		c.Data = *f.data
 	}
 	return c, err
-}
-
-// parseType reads a token type such as 0x0005.
-func parseType(s string) (privacypass.TokenType, error) {
-	n, err := strconv.ParseUint(s, 0, 16)
-	if err != nil {
-		return 0, fmt.Errorf("token type %q is not a number such as 0x0005", s)
-	}
-	t := privacypass.TokenType(n)
-	_, err = t.Params()
-	return t, err
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/pseudods/pseudods/internal/daemon"
 )
 
 func FuzzConfig(f *testing.F) {
@@ -15,7 +17,7 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := parseConfig(b)
 		if err != nil {
-			if !errors.Is(err, errConfig) {
+			if !errors.Is(err, daemon.ErrConfig) {
 				t.Errorf("untyped error %v", err)
 			}
 			return
@@ -23,19 +25,8 @@ func FuzzConfig(f *testing.F) {
 		if err := c.validate(); err != nil {
 			t.Errorf("%q is taken and invalid: %v", b, err)
 		}
-		if c.TLS == nil && !onLoopback(c.Listen) {
+		if c.TLS == nil && !daemon.OnLoopback(c.Listen) {
 			t.Errorf("%q serves plain HTTP on %s", b, c.Listen)
-		}
-	})
-}
-
-func FuzzReduction(f *testing.F) {
-	f.Add([]byte(`{"scheme": "Bearer", "subject": "alice", "percent": 50, "epochs": 7}`))
-	f.Add([]byte(`{"scheme": "AccountKey", "subject": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "percent": 50, "epochs": 7}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := parseReduction(b)
-		if (err == nil) != (r.Subject != "") || err != nil && !errors.Is(err, errReduction) {
-			t.Errorf("%q: %+v, %v", b, r, err)
 		}
 	})
 }

@@ -16,10 +16,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/client"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 )
 
 // get gets tokens and prints them in base64url, one to a line.
@@ -39,7 +41,7 @@ func get(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	var types []privacypass.TokenType
 	for name := range strings.SplitSeq(*typeNames, ",") {
-		t, err := parseType(name)
+		t, err := host.ParseType(name)
 		if err != nil {
 			return err
 		}
@@ -95,7 +97,7 @@ func (f *flags) runningURL() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	where, err := dataDir(c.Data).running()
+	where, err := daemon.Dir(c.Data).Running()
 	return where.URL, err
 }
 

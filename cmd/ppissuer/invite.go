@@ -9,7 +9,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/pseudods/pseudods/privacypass/attester"
+	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 )
 
 // invite prints new invite codes, one to a line. The issuer needs to know nothing
@@ -25,15 +26,14 @@ func invite(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	data, err := openData(c.Data)
+	data, err := daemon.OpenDir(c.Data)
 	if err != nil {
 		return err
 	}
-	key, err := data.secret(inviteFile)
+	invites, err := host.Invites(data)
 	if err != nil {
 		return err
 	}
-	invites := attester.NewInvites(key)
 	for range *count {
 		code, err := invites.New(rand.Reader, time.Now().AddDate(0, 0, *days))
 		if err != nil {

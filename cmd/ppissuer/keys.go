@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/privacypass/keyring"
 )
 
@@ -35,15 +37,15 @@ func (f *flags) ring() (*keyring.Ring, []keyring.Slot, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := openData(c.Data)
+	data, err := daemon.OpenDir(c.Data)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, slots, err := c.classes()
+	slots, err := c.Slots()
 	if err != nil {
 		return nil, nil, err
 	}
-	ring, err := openRing(c, data, slots)
+	ring, err := c.OpenRing(data)
 	return ring, slots, err
 }
 
@@ -103,7 +105,7 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 	}
 	var only keyring.Slot
 	if only.Class = *class; *typeName != "" {
-		if only.Type, err = parseType(*typeName); err != nil {
+		if only.Type, err = host.ParseType(*typeName); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 )
 
 func TestMain(m *testing.M) {
@@ -96,10 +98,10 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 // settled data: waits until the issuer that runs on a data directory serves the
 // keys that are in it, all of one class and type.
 func settled(ts *testscript.TestScript, _ bool, args []string) {
-	var r running
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], runningFile))), &r))
+	var r daemon.Running
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], daemon.RunningFile))), &r))
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		files, err := filepath.Glob(ts.MkAbs(filepath.Join(args[0], keysDir, "*.key")))
+		files, err := filepath.Glob(ts.MkAbs(filepath.Join(args[0], host.KeysDir, "*.key")))
 		ts.Check(err)
 		resp, err := http.Get(r.URL + privacypass.DirectoryPath)
 		ts.Check(err)
@@ -171,7 +173,7 @@ func sleep(ts *testscript.TestScript, _ bool, args []string) {
 // terminate file: sends SIGTERM to the process that the file of a running issuer
 // names.
 func terminate(ts *testscript.TestScript, _ bool, args []string) {
-	var r running
+	var r daemon.Running
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &r))
 	p, err := os.FindProcess(r.PID)
 	ts.Check(err)

@@ -26,6 +26,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/attester/webhook"
@@ -57,7 +58,7 @@ func serveUntilKilled(h http.Handler, file string) {
 // accountSystem address secret: an account system whose credentials are "good-"
 // and a name. The account "slow" takes it a second, and leaves the file "asked".
 func accountSystem() {
-	key := must(secretFile(os.Args[2]))
+	key := must(daemon.SecretFile(os.Args[2]))
 	serveUntilKilled(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := must(io.ReadAll(r.Body))
 		var question struct{ Credential string }
@@ -130,9 +131,9 @@ func fixtures() {
 // marker file at the first answer, prints how many tokens it got, and fails if a
 // repeated request gets other bytes.
 func hammer() {
-	data, code := dataDir(os.Args[1]), strings.TrimSpace(string(must(os.ReadFile(os.Args[2]))))
+	data, code := daemon.Dir(os.Args[1]), strings.TrimSpace(string(must(os.ReadFile(os.Args[2]))))
 	requests, tokens := must(strconv.Atoi(os.Args[3])), must(strconv.Atoi(os.Args[4]))
-	first := must(data.running())
+	first := must(data.Running())
 	issuer := must(discover(context.Background(), first.URL, ""))
 	var got, refused, interrupted atomic.Int64
 	var wg sync.WaitGroup
@@ -141,7 +142,7 @@ func hammer() {
 		wg.Go(func() {
 			ask := func() ([]byte, error) {
 				for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-					where, err := data.running()
+					where, err := data.Running()
 					if err == nil {
 						r := *issuer
 						r.requests = where.URL + "/default/token-request"

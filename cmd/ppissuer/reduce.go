@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 )
 
 // reduce cuts an account's allowance at a running issuer.
@@ -26,26 +29,26 @@ func reduce(args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	data, err := openData(c.Data)
+	data, err := daemon.OpenDir(c.Data)
 	if err != nil {
 		return err
 	}
-	where, err := data.running()
+	where, err := data.Running()
 	if err != nil {
 		return err
 	}
-	key, err := data.readSecret(adminFile)
+	key, err := data.ReadSecret(host.AdminFile)
 	if err != nil {
 		return err
 	}
 	if *percent > 100 {
-		return errReduction
+		return host.ErrReduction
 	}
-	body, err := json.Marshal(reduction{Scheme: *scheme, Subject: *subject, Percent: uint8(*percent), Epochs: *epochs})
+	body, err := json.Marshal(host.Reduction{Scheme: *scheme, Subject: *subject, Percent: uint8(*percent), Epochs: *epochs})
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequest(http.MethodPost, where.Admin+reductionsPath, bytes.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, where.Admin+host.ReductionsPath, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,10 @@ package archtest
 const internalImports = `
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/ppissuer                   <- internal/secret privacypass privacypass/attester privacypass/attester/oidc \
-                                  privacypass/attester/webhook privacypass/client privacypass/issuer/httpapi privacypass/keyring \
-                                  privacypass/verify privacypass/verify/private storage/badger storage/badger/allowances
+cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
+                                  privacypass/attester/webhook privacypass/client privacypass/issuer/host privacypass/keyring \
+                                  privacypass/verify privacypass/verify/private
+internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
 mls/group                      <- internal/secret internal/tlscodec mls mls/epoch mls/tree
@@ -24,6 +25,9 @@ privacypass/attester/webhook   <- internal/secret privacypass/attester
 privacypass/client             <- internal/secret internal/tlscodec privacypass privacypass/internal/rsapss \
                                   privacypass/internal/voprf
 privacypass/issuer             <- internal/secret privacypass privacypass/internal/rsapss privacypass/internal/voprf
+privacypass/issuer/host        <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
+                                  privacypass/attester/webhook privacypass/issuer/httpapi privacypass/keyring storage/badger \
+                                  storage/badger/allowances
 privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/issuer privacypass/keyring
 privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
@@ -51,7 +55,8 @@ tokens                         <- internal/secret privacypass privacypass/verify
 const externalImports = `
 client/identity             <- golang.org/x/crypto/chacha20poly1305
 cmd/ppissuer                <- github.com/prometheus/client_golang/prometheus \
-                               github.com/prometheus/client_golang/prometheus/collectors \
+                               github.com/prometheus/client_golang/prometheus/collectors
+internal/daemon             <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/promhttp
 mls                         <- github.com/cloudflare/circl/dh/x448 github.com/cloudflare/circl/hpke github.com/cloudflare/circl/kem \
                                github.com/cloudflare/circl/sign/ed448 golang.org/x/crypto/chacha20poly1305
@@ -60,6 +65,7 @@ privacypass/attester/oidc   <- github.com/coreos/go-oidc/v3/oidc github.com/go-j
 privacypass/internal/rsapss <- filippo.io/bigmod
 privacypass/internal/voprf  <- filippo.io/bigmod filippo.io/nistec github.com/gtank/ristretto255
 privacypass/issuer          <- filippo.io/bigmod
+privacypass/issuer/host     <- github.com/prometheus/client_golang/prometheus
 privacypass/issuer/httpapi  <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options
 `
@@ -76,6 +82,7 @@ var neverLinked = []struct {
 	{"pseudods/qs", []string{"mls/group", "mls/publicgroup", "privacypass/issuer", "pseudods/ds", "client"}, "understand what it queues or make tokens"},
 	{"privacypass/verify", []string{"privacypass/issuer", "privacypass/internal/voprf"}, "issue what it should only verify"},
 	{"tokens", []string{"privacypass/issuer"}, "make the tokens that it sells things for"},
+	{"privacypass/issuer/host", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
 	{"cmd/ppissuer", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
 	{"mls/group", []string{"privacypass", "pseudods", "tokens", "storage"}, "do more than MLS"},
 }
@@ -84,6 +91,6 @@ var neverLinked = []struct {
 // that are an edge.
 var (
 	pure    = []string{"mls", "privacypass", "tokens", "client/identity", "pseudods/wire", "pseudods/seal", "pseudods/ds/atrest"}
-	notPure = []string{"privacypass/issuer/httpapi", "privacypass/keyring", "privacypass/attester/oidc", "privacypass/attester/webhook",
+	notPure = []string{"privacypass/issuer/httpapi", "privacypass/issuer/host", "privacypass/keyring", "privacypass/attester/oidc", "privacypass/attester/webhook",
 		"privacypass/attester/storetest"}
 )

@@ -1,15 +1,35 @@
-package main
+package daemon
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"os"
 	"sync"
 	"time"
 )
 
-// listen opens the issuer's listener, with TLS if it is configured.
-func listen(address string, c *tlsConfig) (net.Listener, error) {
+// TLS names the files of a certificate chain and its key. They are read again
+// when they change.
+type TLS struct {
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+}
+
+// CheckListen reports whether an address may be listened on: without TLS it must
+// be on loopback.
+func CheckListen(address string, c *TLS) error {
+	switch {
+	case c == nil && !OnLoopback(address):
+		return errors.New("listen must be on loopback unless tls is given")
+	case c != nil && (c.Certificate == "" || c.Key == ""):
+		return errors.New("tls needs certificate and key")
+	}
+	return nil
+}
+
+// Listen opens a listener, with TLS (HTTP/2 and 1.1) if c is not nil.
+func Listen(address string, c *TLS) (net.Listener, error) {
 	if c == nil {
 		return net.Listen("tcp", address)
 	}
@@ -28,7 +48,7 @@ func listen(address string, c *tlsConfig) (net.Listener, error) {
 // which is looked for once a minute at most. A pair that doesn't fit leaves the
 // old one in use: renewal replaces two files, not at once.
 type certificate struct {
-	config tlsConfig
+	config TLS
 
 	// mu guards the rest.
 	mu      sync.Mutex

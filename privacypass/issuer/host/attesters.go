@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"context"
@@ -8,15 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/attester/oidc"
 	"github.com/pseudods/pseudods/privacypass/attester/webhook"
 )
 
 // newAttesters makes the attesters that are configured.
-func newAttesters(c attestersConfig, data dataDir) (list []attester.Attester, err error) {
+func newAttesters(c Attesters, data daemon.Dir) (list []attester.Attester, err error) {
 	if c.Invite != nil {
-		key, err := data.secret(inviteFile)
+		key, err := data.Secret(InviteFile)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +49,7 @@ func newAttesters(c attestersConfig, data dataDir) (list []attester.Attester, er
 		list = append(list, a)
 	}
 	if c.Webhook != nil {
-		key, err := secretFile(c.Webhook.Secret)
+		key, err := daemon.SecretFile(c.Webhook.Secret)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +62,7 @@ func newAttesters(c attestersConfig, data dataDir) (list []attester.Attester, er
 	return list, nil
 }
 
-func newOIDC(c *oidcConfig) (*oidc.Attester, error) {
+func newOIDC(c *OIDC) (*oidc.Attester, error) {
 	config := oidc.Config{Issuer: c.Issuer, Audience: c.Audience, Algorithms: c.Algorithms, KeysURL: c.KeySetURL}
 	if c.KeySet != "" {
 		b, err := os.ReadFile(c.KeySet)

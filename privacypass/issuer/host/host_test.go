@@ -1,37 +1,39 @@
-package main
+package host
 
 import (
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pseudods/pseudods/internal/daemon"
 )
 
 func TestAdmin(t *testing.T) {
-	data, err := openData(filepath.Join(t.TempDir(), "data"))
+	data, err := daemon.OpenDir(filepath.Join(t.TempDir(), "data"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := defaultConfig()
+	c := Default()
 	c.Classes[0].Types = []string{"0x0005"}
 	registry := prometheus.NewRegistry()
-	s, err := newService(c, data, registry, slog.New(slog.DiscardHandler), false)
+	s, err := Open(&c, Options{Data: data, Registry: registry, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	key, err := data.secret(adminFile)
+	defer s.Close()
+	key, err := data.ReadSecret(AdminFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var draining atomic.Bool
-	h := s.admin(registry, key, &draining)
+	h := daemon.NewAdmin(registry, s.Ready)
+	h.HandleFunc("POST "+ReductionsPath, s.Reduce)
 	do := func(method, path, authorization, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.Header.Set("Authorization", authorization)
@@ -68,13 +70,30 @@ func TestAdmin(t *testing.T) {
 	if w := do("GET", "/metrics", "", ""); !strings.Contains(w.Body.String(), `ppissuer_keys_live{class="default",type="0x0005"} 1`) {
 		t.Errorf("metrics: %s", w.Body)
 	}
-	draining.Store(true)
+	h.Drain()
 	if w := do("GET", "/readyz", "", ""); w.Code != http.StatusServiceUnavailable || do("GET", "/healthz", "", "").Code != 200 {
 		t.Error("ready while draining")
 	}
-	draining.Store(false)
 	s.db.Close()
 	if w := do("POST", "/reductions", bearer, reduction); w.Code != 500 || strings.Contains(w.Body.String(), "badger") {
 		t.Errorf("a closed store: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestReductionRefused(t *testing.T) {
+	const good = `{"scheme": "Bearer", "subject": "alice", "percent": 50, "epochs": 7}`
+	if r, err := ParseReduction([]byte(good)); err != nil || r != (Reduction{"Bearer", "alice", 50, 7}) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for n := range good {
+		if _, err := ParseReduction([]byte(good[:n])); !errors.Is(err, ErrReduction) {
+			t.Fatalf("prefix of %d octets: %v", n, err)
+		}
+	}
+	for _, bad := range []string{good + "x", strings.Replace(good, "50", "-1", 1), strings.Replace(good, "50", "256", 1),
+		strings.Replace(good, "alice", "", 1), strings.Replace(good, "Bearer", "AccountKey", 1), strings.Replace(good, "epochs", "days", 1)} {
+		if _, err := ParseReduction([]byte(bad)); !errors.Is(err, ErrReduction) {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }

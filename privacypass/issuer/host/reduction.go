@@ -1,0 +1,96 @@
+package host
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/privacypass/attester"
+)
+
+// ReductionsPath is the path of an admin listener that takes a Reduction by POST.
+const ReductionsPath = "/reductions"
+
+const maxReduction = 8 << 10
+
+// Reduce answers a request with a reduction as JSON, which must have
+// "Authorization: Bearer" and the content of AdminFile. It is not for a listener
+// that others than the operator reach.
+func (h *Host) Reduce(w http.ResponseWriter, r *http.Request) {
+	if !authorized(r, h.adminSecret) {
+		http.Error(w, "the admin secret is needed", http.StatusUnauthorized)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReduction))
+	if err != nil {
+		http.Error(w, "unreadable", http.StatusBadRequest)
+		return
+	}
+	reduction, err := ParseReduction(body)
+	if err == nil && !slices.Contains(h.schemes, reduction.Scheme) {
+		err = ErrReduction
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	err = h.allowances.Reduce(r.Context(), reduction.Scheme, reduction.Subject, reduction.Percent, reduction.Epochs, time.Now())
+	switch {
+	case errors.Is(err, attester.ErrPolicy):
+		http.Error(w, ErrReduction.Error(), http.StatusUnprocessableEntity)
+	case err != nil:
+		h.log.Error("reduction failed", "error", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func authorized(r *http.Request, key secret.Bytes) bool {
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	b, err := base64.URLEncoding.Strict().DecodeString(text)
+	return ok && err == nil && key.Equal(secret.New(b))
+}
+
+// Reduction asks for the cut of an account's allowance. It carries no reason.
+type Reduction struct {
+	// Scheme is the attester's, and Subject the account's name there: what a "sub"
+	// claim or the account system says, or an account key in base64url.
+	Scheme  string `json:"scheme"`
+	Subject string `json:"subject"`
+	// Percent is withheld for this epoch and the following ones, Epochs in all.
+	Percent uint8 `json:"percent"`
+	Epochs  int   `json:"epochs"`
+}
+
+// ErrReduction: not a reduction that could be made.
+var ErrReduction = errors.New("a reduction needs a scheme that is configured, a subject, 0 to 100 percent and at least one epoch")
+
+// ParseReduction decodes a reduction. It fails with ErrReduction.
+func ParseReduction(b []byte) (Reduction, error) {
+	var r Reduction
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&r); err != nil {
+		return Reduction{}, ErrReduction
+	}
+	if _, err := decoder.Token(); err != io.EOF || r.Subject == "" {
+		return Reduction{}, ErrReduction
+	}
+	if r.Scheme == attester.AccountKeyScheme {
+		key, err := base64.URLEncoding.Strict().DecodeString(r.Subject)
+		if err != nil || len(key) != 32 {
+			return Reduction{}, fmt.Errorf("%w: the subject is not an account key", ErrReduction)
+		}
+		r.Subject = string(key)
+	}
+	return r, nil
+}
