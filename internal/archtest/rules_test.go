@@ -6,7 +6,10 @@ package archtest
 // internalImports: package <- packages of this module it may import, tests
 // aside. What is not listed is forbidden, what is listed and not used is stale.
 const internalImports = `
+client/account                 <- client/identity client/vault internal/secret internal/tlscodec mls mls/group \
+                                  privacypass/attester pseudods/httpapi pseudods/seal pseudods/wire
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
+client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/issuer/host privacypass/keyring \
