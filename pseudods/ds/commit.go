@@ -6,19 +6,6 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// joinerOfCommit returns the signature key of the leaf that a commit from
-// outside brings.
-func joinerOfCommit(r *request) ([]byte, error) {
-	var m mls.Message
-	if err := mls.Unmarshal(r.body.(*wire.GroupCommit).Commit, &m); err != nil {
-		return nil, err
-	}
-	if m.PublicMessage == nil || m.PublicMessage.Content.Commit == nil || m.PublicMessage.Content.Commit.Path == nil {
-		return nil, publicgroup.ErrContentType
-	}
-	return m.PublicMessage.Content.Commit.Path.LeafNode.SignatureKey, nil
-}
-
 // doCommit carries out every operation that is a commit. The order matters: the
 // addresses of those who leave are read before they are forgotten, since they
 // get the commit that removes them; a new generation begins before anything of

@@ -87,6 +87,8 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 	switch r.Operation {
 	case wire.OpRemoveUsers, wire.OpRemoveClients:
 		return r.checkRemoved(c, removed, own)
+	case wire.OpRejoin:
+		return r.checkRejoin(leaf)
 	case wire.OpExternalJoin:
 		if own.leaves != nil || !r.policy.ExternalJoins {
 			return notAllowed // own.leaves: another client of the user adds it
@@ -112,6 +114,20 @@ func (r *request) committerLeaf(c *publicgroup.StagedCommit) (*mls.LeafNode, err
 		return c.Effects.Edit.Leaf(c.Effects.Committer)
 	}
 	return r.public.Leaf(c.Effects.Committer)
+}
+
+// checkRejoin checks who signed for a client that comes back. A client without a
+// user key, as unmodified MLS clients are, proves nothing but that it knows the
+// group state key: any member could take its place, and all would see it.
+func (r *request) checkRejoin(leaf *mls.LeafNode) error {
+	name, err := wire.ParseMemberName(r.policy.Profile, &leaf.Credential)
+	if err != nil {
+		return err
+	}
+	if name.Credential != nil && r.Auth.Type != wire.AuthUser {
+		return notAllowed
+	}
+	return nil
 }
 
 // isGuest reports whether a leaf names another provider.

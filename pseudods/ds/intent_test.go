@@ -82,6 +82,13 @@ func TestSelfRemove(t *testing.T) {
 // external joins by external commit, and removes the client's old leaf if it
 // has one.
 func (c *client) external(op wire.Operation, via *client, remove *mls.LeafIndex) error {
+	if op == wire.OpRejoin {
+		return c.externalBy(c.userAuth(), op, via, remove)
+	}
+	return c.externalBy(wire.Auth{Type: wire.AuthJoiner}, op, via, remove)
+}
+
+func (c *client) externalBy(auth wire.Auth, op wire.Operation, via *client, remove *mls.LeafIndex) error {
 	var info wire.ExternalCommitInfo
 	c.address.Address.Sealed.Kind = wire.AddressBound
 	if err := c.call(c.request(wire.OpExternalCommitInfo, &wire.GroupQuery{Group: via.id()}, wire.Auth{}, stateKey(via.Group)), &info); err != nil {
@@ -95,7 +102,7 @@ func (c *client) external(op wire.Operation, via *client, remove *mls.LeafIndex)
 	c.ok(err)
 	body := &wire.GroupCommit{Group: via.id(), Commit: must(mls.Marshal(commit.Message)), PartialGroupInfo: must(mls.Marshal(commit.Partial)),
 		NextKey: stateKey(g), Address: &c.address}
-	if err := c.call(c.request(op, body, wire.Auth{Type: wire.AuthJoiner}, stateKey(via.Group)), new(wire.Accepted)); err != nil {
+	if err := c.call(c.request(op, body, auth, stateKey(via.Group)), new(wire.Accepted)); err != nil {
 		return err
 	}
 	c.Group = g
@@ -119,6 +126,13 @@ func TestExternalJoinAndRejoin(t *testing.T) {
 	guest.mls.Signer = must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
 	guest.newAddress("two.example", wire.AddressBound)
 	r.refused(guest.external(wire.OpExternalJoin, all[0], nil), wire.CodeNotAllowed)
+	// Another member, who knows the credential and the key, is not the user.
+	r.refused(guest.externalBy(wire.Auth{Type: wire.AuthJoiner}, wire.OpRejoin, all[0], &lost), wire.CodeNotAllowed)
+	own := guest.userAuth()
+	guest.user = all[1].user
+	r.refused(guest.external(wire.OpRejoin, all[0], &lost), wire.CodeNotAllowed)
+	r.refused(guest.externalBy(own, wire.OpRejoin, all[0], &lost), wire.CodeNotAllowed)
+	guest.user = r.users["user 7"]
 	r.ok(guest.external(wire.OpRejoin, all[0], &lost))
 	r.settle(all[0], all...)
 	r.ok(all[0].send("welcome back"))

@@ -14,12 +14,13 @@ import (
 var operations = newOperations()
 
 func newOperations() map[wire.Operation]operation {
-	commit := func(auth wire.AuthType) operation {
+	by := func(who ...wire.AuthType) []wire.AuthType { return who }
+	commit := func(auth ...wire.AuthType) operation {
 		return operation{auth: auth, body: func() body { return new(wire.GroupCommit) },
 			id: func(b body) wire.GroupID { return b.(*wire.GroupCommit).Group }, changes: true, opens: true, signer: joinerOfCommit, do: doCommit}
 	}
 	message := func(do func(*request) (mls.Marshaler, error)) operation {
-		return operation{auth: wire.AuthLeaf, body: func() body { return new(wire.GroupMessage) },
+		return operation{auth: by(wire.AuthLeaf), body: func() body { return new(wire.GroupMessage) },
 			id: func(b body) wire.GroupID { return b.(*wire.GroupMessage).Group }, changes: true, opens: true, do: do}
 	}
 	query := func(o operation) operation {
@@ -28,48 +29,26 @@ func newOperations() map[wire.Operation]operation {
 		return o
 	}
 	return map[wire.Operation]operation{
-		wire.OpRequestGroupID: {auth: wire.AuthNone, body: func() body { return new(wire.Empty) }, do: doRequestGroupID},
-		wire.OpCreateGroup: {auth: wire.AuthJoiner, body: func() body { return new(wire.CreateGroup) },
+		wire.OpRequestGroupID: {auth: by(wire.AuthNone), body: func() body { return new(wire.Empty) }, do: doRequestGroupID},
+		wire.OpCreateGroup: {auth: by(wire.AuthJoiner), body: func() body { return new(wire.CreateGroup) },
 			id: func(b body) wire.GroupID { return b.(*wire.CreateGroup).Group }, changes: true, signer: creator, do: doCreate},
-		wire.OpDeleteGroup:   query(operation{auth: wire.AuthLeaf, changes: true, opens: true, do: doDelete}),
+		wire.OpDeleteGroup:   query(operation{auth: by(wire.AuthLeaf), changes: true, opens: true, do: doDelete}),
 		wire.OpAddUsers:      commit(wire.AuthLeaf),
 		wire.OpRemoveUsers:   commit(wire.AuthLeaf),
 		wire.OpAddClients:    commit(wire.AuthLeaf),
 		wire.OpRemoveClients: commit(wire.AuthLeaf),
 		wire.OpUpdate:        commit(wire.AuthLeaf),
 		wire.OpReInit:        commit(wire.AuthLeaf),
-		wire.OpRejoin:        commit(wire.AuthJoiner),
+		wire.OpRejoin:        commit(wire.AuthUser, wire.AuthJoiner),
 		wire.OpExternalJoin:  commit(wire.AuthJoiner),
 		wire.OpPropose:       message(doPropose),
 		wire.OpSelfRemove:    message(doPropose),
 		wire.OpSendMessage:   message(doSend),
-		wire.OpUpdateQueueAddress: {auth: wire.AuthLeaf, body: func() body { return new(wire.UpdateAddress) },
+		wire.OpUpdateQueueAddress: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.UpdateAddress) },
 			id: func(b body) wire.GroupID { return b.(*wire.UpdateAddress).Group }, changes: true, opens: true, do: doUpdateAddress},
-		wire.OpWelcomeInfo:        query(operation{auth: wire.AuthJoiner, signer: joinerOfWelcome, do: doWelcomeInfo}),
-		wire.OpExternalCommitInfo: query(operation{auth: wire.AuthNone, opens: true, do: doExternalCommitInfo}),
+		wire.OpWelcomeInfo:        query(operation{auth: by(wire.AuthJoiner), signer: joinerOfWelcome, do: doWelcomeInfo}),
+		wire.OpExternalCommitInfo: query(operation{auth: by(wire.AuthNone), opens: true, do: doExternalCommitInfo}),
 	}
-}
-
-// suite is that of the group, or of the one to be.
-func (r *request) suite() (*mls.Suite, error) {
-	if r.public != nil {
-		return r.public.Suite(), nil
-	}
-	switch b := r.body.(type) {
-	case *wire.CreateGroup:
-		info, err := groupInfo(b.GroupInfo)
-		if err != nil {
-			return nil, err
-		}
-		return info.GroupContext.CipherSuite.Suite()
-	case *wire.GroupQuery:
-		c, _, err := r.group.openJoin(r.GroupStateKey, r.Auth.KeyID)
-		if err != nil {
-			return nil, err
-		}
-		return c.suite.Suite()
-	}
-	panic("ds: no group to take the suite from")
 }
 
 func groupInfo(message []byte) (*mls.GroupInfo, error) {
@@ -86,18 +65,6 @@ func groupInfo(message []byte) (*mls.GroupInfo, error) {
 func doRequestGroupID(r *request) (mls.Marshaler, error) {
 	id, err := r.service.newGroupID()
 	return &wire.NewGroupID{Group: id}, err
-}
-
-// creator returns the signature key of the one leaf of a new group.
-func creator(r *request) ([]byte, error) {
-	var t mls.RatchetTree
-	if err := mls.Unmarshal(r.body.(*wire.CreateGroup).Tree, &t); err != nil {
-		return nil, err
-	}
-	if len(t) != 1 || t[0].Leaf == nil {
-		return nil, publicgroup.ErrNotNew
-	}
-	return t[0].Leaf.SignatureKey, nil
 }
 
 func doCreate(r *request) (mls.Marshaler, error) {
@@ -154,14 +121,6 @@ func doUpdateAddress(r *request) (mls.Marshaler, error) {
 // accepted tells the epoch and the sequence number as they will be.
 func (r *request) accepted() *wire.Accepted {
 	return &wire.Accepted{Epoch: r.group.header.group.Context.Epoch, Sequence: r.sequence(len(r.group.messages) > 0)}
-}
-
-func joinerOfWelcome(r *request) ([]byte, error) {
-	c, _, err := r.group.openJoin(r.GroupStateKey, r.Auth.KeyID)
-	if err != nil {
-		return nil, err
-	}
-	return c.signatureKey, nil
 }
 
 // doWelcomeInfo gives a joiner the tree of its epoch. The record stays until the

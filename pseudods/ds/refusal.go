@@ -57,6 +57,7 @@ var refusals = []struct {
 	{atrest.ErrKey, wire.CodeNotAllowed},
 	{publicgroup.ErrNoGroup, wire.CodeNotAllowed},
 	{publicgroup.ErrLeafRefused, wire.CodeNotAllowed},
+	{wire.ErrCredential, wire.CodeNotAllowed},
 	{publicgroup.ErrClosed, wire.CodeNotAllowed},
 	{publicgroup.ErrNoGroupInfo, wire.CodeNotAllowed},
 	{epoch.ErrUnknownSender, wire.CodeNotAllowed},

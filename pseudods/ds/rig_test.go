@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -31,6 +32,7 @@ type rig struct {
 	ds    *ds.Service
 	cfg   ds.Config
 	mail  *mail
+	users map[string]*mls.SignatureKey // the user keys of pseudonymous users
 	mu    sync.Mutex
 	now   time.Time
 }
@@ -43,7 +45,7 @@ func must[T any](v T, err error) T {
 }
 
 func newRig(t testing.TB, change func(*ds.Config)) *rig {
-	r := &rig{TB: t, store: grouptest.NewReference(), mail: &mail{boxes: map[string]*box{}}, now: start}
+	r := &rig{TB: t, store: grouptest.NewReference(), mail: &mail{boxes: map[string]*box{}}, users: map[string]*mls.SignatureKey{}, now: start}
 	r.cfg = ds.Config{Domain: domain, Store: r.store, Key: secret.New(bytes.Repeat([]byte{7}, ds.KeySize)), Payments: free{},
 		PerGroup: ds.Limit{Every: time.Nanosecond, Burst: 1 << 20}, PerLeaf: ds.Limit{Every: time.Nanosecond, Burst: 1 << 20},
 		Now: func() time.Time { r.mu.Lock(); defer r.mu.Unlock(); return r.now }}
@@ -141,6 +143,7 @@ type client struct {
 	*group.Group
 	cfg     group.Config
 	mls     *group.Client
+	user    *mls.SignatureKey
 	kp      *mls.KeyPackage
 	address wire.MemberAddress
 	welcome *seal.PrivateKey
@@ -156,7 +159,11 @@ func random(n int) []byte { b := make([]byte, n); must(rand.Read(b)); return b }
 func (r *rig) person(user string, provider string) *client {
 	store := group.NewMemoryStore()
 	c := &client{rig: r, cfg: group.Config{KeyPackages: store, PSKs: store}}
-	p := wire.PseudonymousCredential{Provider: provider, UserAuthKey: bytes.Repeat([]byte{1}, 32), IdentityLink: make([]byte, 200)}
+	if r.users[user] == nil {
+		r.users[user] = must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
+	}
+	c.user = r.users[user]
+	p := wire.PseudonymousCredential{Provider: provider, UserAuthKey: c.user.Public(), IdentityLink: make([]byte, 200)}
 	copy(p.Client[:], random(16))
 	copy(p.User[:], user)
 	key := must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
@@ -196,13 +203,22 @@ func (c *client) request(op wire.Operation, body mls.Marshaler, auth wire.Auth, 
 }
 
 func (c *client) sign(r *wire.Request) []byte {
+	signer := c.mls.Signer
+	if r.Auth.Type == wire.AuthUser {
+		signer = c.user
+	}
 	if r.Auth.Type != wire.AuthNone {
-		r.Auth.Signature = must(c.mls.Signer.SignWithLabel(wire.SignatureLabel, must(r.TBS())))
+		r.Auth.Signature = must(signer.SignWithLabel(wire.SignatureLabel, must(r.TBS())))
 	}
 	return must(mls.Marshal(r))
 }
 
 func (c *client) leafAuth() wire.Auth { return wire.Auth{Type: wire.AuthLeaf, Leaf: must(c.OwnLeaf())} }
+
+func (c *client) userAuth() wire.Auth {
+	id := sha256.Sum256(c.user.Public())
+	return wire.Auth{Type: wire.AuthUser, KeyID: id[:]}
+}
 
 // call sends a request and decodes the answer into out, which may be nil.
 func (r *rig) call(encoded []byte, out mls.Unmarshaler) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,8 +52,8 @@ type body interface {
 
 // operation says how a request is answered.
 type operation struct {
-	// auth is who must sign.
-	auth wire.AuthType
+	// auth is who must sign, or any of them.
+	auth []wire.AuthType
 	body func() body
 	// id returns the group that a body names.
 	id func(body) wire.GroupID
@@ -61,7 +62,7 @@ type operation struct {
 	changes bool
 	// opens tells that the group state key must open the group first.
 	opens bool
-	// signer returns the key that must have signed if auth is AuthJoiner.
+	// signer returns the key that must have signed for [wire.AuthJoiner].
 	signer func(*request) ([]byte, error)
 	do     func(*request) (mls.Marshaler, error)
 }
@@ -113,7 +114,7 @@ func (s *Service) handle(ctx context.Context, encoded []byte) ([]byte, error) {
 		return nil, &wire.Error{Code: wire.CodeStale}
 	}
 	op, ok := operations[w.Operation]
-	if !ok || w.Auth.Type != op.auth {
+	if !ok || !slices.Contains(op.auth, w.Auth.Type) {
 		return nil, notAllowed
 	}
 	r := &request{Request: w, service: s, digest: wire.Digest(encoded), now: now, body: op.body()}
@@ -212,53 +213,6 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 		s.cfg.Wake(refs)
 	}
 	return answer, nil
-}
-
-// authenticate checks the signature and counts the request for the limits of
-// its group and leaf, in this order: who cannot sign for a group cannot use up
-// what it may do.
-func (r *request) authenticate(op *operation) error {
-	var key []byte
-	switch op.auth {
-	case wire.AuthNone:
-		return nil
-	case wire.AuthLeaf:
-		leaf, err := r.public.Leaf(r.Auth.Leaf)
-		if err != nil {
-			return errors.Join(notAllowed, err)
-		}
-		key = leaf.SignatureKey
-	case wire.AuthJoiner:
-		var err error
-		if key, err = op.signer(r); err != nil {
-			return err
-		}
-	}
-	suite, err := r.suite()
-	if err != nil {
-		return err
-	}
-	tbs, err := r.TBS()
-	if err != nil {
-		return err
-	}
-	if suite.VerifyWithLabel(key, wire.SignatureLabel, tbs, r.Auth.Signature) != nil {
-		return notAllowed
-	}
-	if !op.changes || r.payment != nil {
-		return nil
-	}
-	wait := time.Duration(0)
-	if op.auth == wire.AuthLeaf {
-		wait = r.service.limiter.take(leafKey(r.group.id, r.Auth.Leaf, key), r.service.cfg.PerLeaf, r.now)
-	}
-	if wait == 0 {
-		wait = r.service.limiter.take(groupKey(r.group.id), r.service.cfg.PerGroup, r.now)
-	}
-	if wait > 0 {
-		return &wire.Error{Code: wire.CodeRateLimited, RetryAfter: uint32((wait + time.Second - 1) / time.Second)}
-	}
-	return nil
 }
 
 // newGroupID draws a group identifier that this service accepts in a request to

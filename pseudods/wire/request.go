@@ -41,7 +41,10 @@ const (
 	// AuthJoiner: a newcomer, by the signature key of the KeyPackage it is
 	// welcomed by or the leaf it brings.
 	AuthJoiner AuthType = 2
-	// AuthUser: a user, by the group's user_auth_key for all of its clients.
+	// AuthUser: a user, by the UserAuthKey of its clients' [PseudonymousCredential],
+	// which is an Ed25519 key whatever the group's suite. It signs an [OpRejoin]:
+	// the leaf that comes with the commit has a new signature key, and everybody
+	// in the group can write the credential.
 	AuthUser AuthType = 3
 	// AuthQueue: the owner of a queue or of a KeyPackage pool, by the key it was
 	// created with.
@@ -84,7 +87,7 @@ type Request struct {
 
 // SignatureLabel is the label under which [Request.TBS] is signed, by the
 // SignWithLabel of RFC 9420 with the suite of the group, or Ed25519 where there
-// is no group.
+// is no group, and for AuthUser.
 const SignatureLabel = "pseudods 1.0 Request"
 
 func (r *Request) marshalContent(w *tlscodec.Writer) {
