@@ -35,11 +35,12 @@ privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/i
 privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
 privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
-pseudods/ds                    <- internal/secret internal/tlscodec mls mls/epoch mls/publicgroup mls/tree privacypass \
+pseudods/desk                  <- privacypass pseudods/wire tokens
+pseudods/ds                    <- internal/secret internal/tlscodec mls mls/epoch mls/publicgroup mls/tree pseudods/desk \
                                   pseudods/ds/atrest pseudods/seal pseudods/wire tokens
 pseudods/ds/atrest             <- internal/secret internal/tlscodec
-pseudods/httpapi               <- mls pseudods/wire
-pseudods/qs                    <- internal/tlscodec mls pseudods/qs/addresskeys pseudods/seal pseudods/wire
+pseudods/httpapi               <- mls pseudods/wire tokens
+pseudods/qs                    <- internal/tlscodec mls pseudods/desk pseudods/qs/addresskeys pseudods/seal pseudods/wire tokens
 pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
 pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
 pseudods/wire                  <- internal/secret internal/tlscodec mls

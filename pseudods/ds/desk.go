@@ -1,10 +1,10 @@
 package ds
 
 import (
-	"context"
-	"errors"
+	"maps"
+	"slices"
 
-	"github.com/pseudods/pseudods/privacypass"
+	"github.com/pseudods/pseudods/pseudods/desk"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/tokens"
 )
@@ -26,72 +26,24 @@ var prices = map[wire.Operation]string{
 	wire.OpExternalCommitInfo: "external-commit-info",
 }
 
+// PriceNames are the names of the operations in a price list.
+func PriceNames() []string { return slices.Sorted(maps.Values(prices)) }
+
 // Desk takes payments with a till and a ledger.
-type Desk struct {
-	Till   *tokens.Till
-	Ledger tokens.Ledger
-}
+type Desk struct{ *desk.Desk }
 
 var _ Payments = (*Desk)(nil)
 
-type paid struct {
-	tokens.Payment
-	ledger tokens.Ledger
+// NewDesk returns a desk for the operations of this role.
+func NewDesk(till *tokens.Till, ledger tokens.Ledger) *Desk {
+	return &Desk{desk.New(prices, till, ledger)}
 }
 
 // Verify implements [Payments].
 func (d *Desk) Verify(op wire.Operation, encoded [][]byte) (Payment, error) {
-	name := prices[op]
-	if len(encoded) > tokens.MaxCount {
-		return nil, &wire.Error{Code: wire.CodeTokenInvalid}
+	p, err := d.Desk.Verify(op, encoded)
+	if p == nil {
+		return nil, err
 	}
-	parsed := make([]*privacypass.Token, len(encoded))
-	for i, b := range encoded {
-		t, err := privacypass.ParseToken(b)
-		if err != nil {
-			return nil, &wire.Error{Code: wire.CodeTokenInvalid}
-		}
-		parsed[i] = t
-	}
-	p, err := d.Till.Verify(name, parsed)
-	switch {
-	case errors.Is(err, tokens.ErrTokenRequired):
-		return nil, d.demand(name)
-	case err != nil:
-		return nil, &wire.Error{Code: wire.CodeTokenInvalid}
-	case p.Count() == 0:
-		return nil, nil
-	}
-	return &paid{p, d.Ledger}, nil
-}
-
-// demand says what an operation costs.
-func (d *Desk) demand(operation string) error {
-	_, challenge, ok := d.Till.Price(operation)
-	if !ok {
-		return errStore
-	}
-	b, err := challenge.Marshal()
-	if err != nil {
-		return err
-	}
-	value, err := privacypass.FormatChallenges(privacypass.Challenge{Challenge: b})
-	if err != nil {
-		return err
-	}
-	return &wire.Error{Code: wire.CodeTokenRequired, Challenges: []string{value}}
-}
-
-// Spend implements [Payment].
-func (p *paid) Spend(ctx context.Context, request [32]byte) error {
-	_, err := p.Payment.Spend(ctx, p.ledger, request)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, tokens.ErrDoubleSpend):
-		return &wire.Error{Code: wire.CodeTokenSpent}
-	case errors.Is(err, tokens.ErrUnavailable):
-		return &wire.Error{Code: wire.CodeInternal}
-	}
-	return &wire.Error{Code: wire.CodeTokenInvalid}
+	return p, nil
 }

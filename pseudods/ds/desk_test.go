@@ -16,7 +16,7 @@ import (
 func TestDesk(t *testing.T) {
 	list := must(tokens.ParsePriceList([]byte(`{"classes": {"send": {"issuer": "issuer.example", "token-type": 5}},
 		"prices": {"send-message": {"class": "send", "count": 1}}}`)))
-	desk := &ds.Desk{Till: must(tokens.NewTill(list, tokens.Origin{Name: domain}, nil))}
+	desk := ds.NewDesk(must(tokens.NewTill(list, tokens.Origin{Name: domain}, nil)), nil)
 	_, err := desk.Verify(wire.OpSendMessage, nil)
 	var refused *wire.Error
 	if !errors.As(err, &refused) || refused.Code != wire.CodeTokenRequired || len(refused.Challenges) != 1 {

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/tokens"
 )
 
 // echo answers with the request's own body, or refuses with err.
@@ -44,11 +47,7 @@ func encoded(t testing.TB, o wire.Operation, body []byte) []byte {
 
 func serve(t *testing.T, cfg Config) (*httptest.Server, *Client) {
 	t.Helper()
-	h, err := NewHandler(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(h)
+	s := httptest.NewServer(NewHandler(cfg))
 	t.Cleanup(s.Close)
 	c, err := NewClient(s.URL, s.Client())
 	if err != nil {
@@ -199,8 +198,11 @@ func TestClientTellsNoAnswerFromRefusal(t *testing.T) {
 
 func TestProviderDocument(t *testing.T) {
 	p := &Provider{Domain: "example.org", DS: "https://ds.example.org", Profiles: []string{"pseudonymous"},
-		Prices: map[string]map[string]uint32{"send": {"send": 1}}, Limits: Limits{MaxMembers: 1000}, Keys: [][]byte{{1, 2}}}
-	s, _ := serve(t, Config{Provider: p})
+		Versions: []wire.Version{wire.Version1}, Prices: &tokens.PriceList{
+			Classes: map[tokens.Class]tokens.Terms{tokens.Send: {Issuer: "issuer.example", TokenType: privacypass.VOPRFRistretto255}},
+			Prices:  map[string]tokens.Price{"propose": {Class: tokens.Send, Count: 2}},
+		}, Scope: make([]byte, 32), Limits: Limits{MaxMembers: 1000}, Keys: [][]byte{make([]byte, 32)}}
+	s, _ := serve(t, Config{Provider: func() *Provider { return p }})
 	res, err := http.Get(s.URL + PathProvider)
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +213,7 @@ func TestProviderDocument(t *testing.T) {
 		t.Fatalf("%v, %q", err, res.Header.Get("Content-Type"))
 	}
 	got, err := ParseProvider(b)
-	if err != nil || got.Domain != p.Domain || got.Limits != p.Limits || got.Prices["send"]["send"] != 1 || !bytes.Equal(got.Keys[0], p.Keys[0]) {
+	if err != nil || got.Domain != p.Domain || got.Limits != p.Limits || !reflect.DeepEqual(got, p) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for n := range b {
@@ -219,22 +221,22 @@ func TestProviderDocument(t *testing.T) {
 			t.Fatalf("prefix of %d octets: %v", n, err)
 		}
 	}
-	for name, doc := range map[string][]byte{"no domain": []byte(`{"ds":"x"}`), "trailing": append(b, '{'), "too long": make([]byte, maxProvider+1), "not JSON": []byte("domain")} {
+	for name, doc := range map[string][]byte{"no domain": []byte(`{"ds":"x"}`),
+		"key": []byte(`{"domain":"x","keys":["AA=="]}`), "scope": []byte(`{"domain":"x","scope":"AA=="}`), "prices": []byte(`{"domain":"x","prices":{"classes":{},"prices":{},"x":1}}`),
+		"trailing": append(b, '{'), "too long": make([]byte, maxProvider+1), "not JSON": []byte("domain")} {
 		if _, err := ParseProvider(doc); !errors.Is(err, ErrProvider) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewHandler(Config{Provider: new(Provider)}); !errors.Is(err, ErrProvider) {
-		t.Errorf("document without a domain: %v", err)
+	s, _ = serve(t, Config{Provider: func() *Provider { return new(Provider) }})
+	if res, err := http.Get(s.URL + PathProvider); err != nil || res.StatusCode != http.StatusInternalServerError {
+		t.Errorf("document without a domain: %v, %v", res, err)
 	}
 }
 
 // FuzzServe: no body makes the handler fail in another way than by a response.
 func FuzzServe(f *testing.F) {
-	h, err := NewHandler(Config{DS: new(echo), QS: new(echo), MaxRequest: 4096})
-	if err != nil {
-		f.Fatal(err)
-	}
+	h := NewHandler(Config{DS: new(echo), QS: new(echo), MaxRequest: 4096})
 	f.Add(PathGroupOperation, encoded(f, wire.OpUpdate, []byte("body")))
 	f.Add(PathQueueRead, encoded(f, wire.OpReadQueue, nil))
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
@@ -252,7 +254,7 @@ func FuzzServe(f *testing.F) {
 
 // FuzzParseProvider: what parses has an encoding that parses.
 func FuzzParseProvider(f *testing.F) {
-	f.Add([]byte(`{"domain":"example.org","prices":{"send":{"send":1}}}`))
+	f.Add([]byte(`{"domain":"example.org","prices":{"classes":{"send":{"issuer":"x","token-type":5}},"prices":{"propose":{"class":"send","count":1}}}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ParseProvider(b)
 		if err != nil {

@@ -26,8 +26,8 @@ type Config struct {
 	DS, QS Service
 	// MaxRequest is the longest request in octets. 0 means 4 MiB.
 	MaxRequest int64
-	// Provider is the provider document, nil for none.
-	Provider *Provider
+	// Provider returns the present provider document. Nil for none.
+	Provider func() *Provider
 	// Observe, if set, is told of each answered request: its path, the error code,
 	// 0 for none, and how long it took. It gets nothing else on purpose.
 	Observe func(path string, code wire.Code, took time.Duration)
@@ -41,9 +41,8 @@ type Handler struct {
 
 var _ http.Handler = (*Handler)(nil)
 
-// NewHandler returns a handler, or an error if the provider document has no
-// encoding.
-func NewHandler(cfg Config) (*Handler, error) {
+// NewHandler returns a handler.
+func NewHandler(cfg Config) *Handler {
 	if cfg.MaxRequest == 0 {
 		cfg.MaxRequest = 4 << 20
 	}
@@ -53,17 +52,18 @@ func NewHandler(cfg Config) (*Handler, error) {
 		h.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(path, w, r) })
 	}
 	if cfg.Provider != nil {
-		doc, err := cfg.Provider.Marshal()
-		if err != nil {
-			return nil, err
-		}
 		h.mux.HandleFunc("GET "+PathProvider, func(w http.ResponseWriter, _ *http.Request) {
+			doc, err := cfg.Provider().Marshal()
+			if err != nil {
+				http.Error(w, "internal error", http.StatusInternalServerError)
+				return
+			}
 			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Cache-Control", "public, max-age=3600")
+			w.Header().Set("Cache-Control", "public, max-age=300")
 			w.Write(doc)
 		})
 	}
-	return h, nil
+	return h
 }
 
 // ServeHTTP implements [http.Handler].

@@ -1,0 +1,43 @@
+package qs
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/pseudods/pseudods/pseudods/desk"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/tokens"
+)
+
+// prices are the names of operations in a price list. An operation that is not
+// among them is free.
+var prices = map[wire.Operation]string{
+	wire.OpCreateQueue:        "create-queue",
+	wire.OpPublishKeyPackages: "publish-key-packages",
+	wire.OpConnectionPackages: "connection-key-package",
+	wire.OpGroupPackages:      "group-key-package",
+	wire.OpConnectionRequest:  "connection-request",
+}
+
+// PriceNames are the names of the operations in a price list.
+func PriceNames() []string { return slices.Sorted(maps.Values(prices)) }
+
+// Desk takes payments with a till and a ledger.
+type Desk struct{ *desk.Desk }
+
+var _ Payments = (*Desk)(nil)
+
+// NewDesk returns a desk for the operations of this role.
+func NewDesk(till *tokens.Till, ledger tokens.Ledger) *Desk {
+	return &Desk{desk.New(prices, till, ledger)}
+}
+
+// Pay implements [Payments].
+func (d *Desk) Pay(ctx context.Context, op wire.Operation, tokens [][]byte, request [32]byte) error {
+	p, err := d.Verify(op, tokens)
+	if err != nil || p == nil {
+		return err
+	}
+	return p.Spend(ctx, request)
+}
