@@ -11,20 +11,7 @@ import (
 
 // prices are the names of operations in a price list. An operation that is not
 // among them is free.
-var prices = map[wire.Operation]string{
-	wire.OpCreateGroup:        "create-group",
-	wire.OpAddUsers:           "add-users",
-	wire.OpRemoveUsers:        "remove-users",
-	wire.OpAddClients:         "add-clients",
-	wire.OpRemoveClients:      "remove-clients",
-	wire.OpUpdate:             "update",
-	wire.OpRejoin:             "rejoin",
-	wire.OpExternalJoin:       "external-join",
-	wire.OpPropose:            "propose",
-	wire.OpSendMessage:        "send-message",
-	wire.OpUpdateQueueAddress: "update-queue-address",
-	wire.OpExternalCommitInfo: "external-commit-info",
-}
+var prices = wire.PriceNames(wire.Operation.IsGroup)
 
 // PriceNames are the names of the operations in a price list.
 func PriceNames() []string { return slices.Sorted(maps.Values(prices)) }

@@ -12,13 +12,7 @@ import (
 
 // prices are the names of operations in a price list. An operation that is not
 // among them is free.
-var prices = map[wire.Operation]string{
-	wire.OpCreateQueue:        "create-queue",
-	wire.OpPublishKeyPackages: "publish-key-packages",
-	wire.OpConnectionPackages: "connection-key-package",
-	wire.OpGroupPackages:      "group-key-package",
-	wire.OpConnectionRequest:  "connection-request",
-}
+var prices = wire.PriceNames(wire.Operation.IsQueue)
 
 // PriceNames are the names of the operations in a price list.
 func PriceNames() []string { return slices.Sorted(maps.Values(prices)) }

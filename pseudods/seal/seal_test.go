@@ -278,7 +278,7 @@ func TestOffer(t *testing.T) {
 			t.Fatal(err)
 		}
 		card := &wire.ContactCard{Domain: "qs.example", Address: *address, OfferKey: *k.Public(), Identity: []byte("somebody")}
-		contact := &wire.Contact{Card: *card, Token: wire.ContactToken{Bytes: secretBytes(wire.ContactTokenSize)}, Content: []byte("hello")}
+		contact := &wire.Contact{Card: *card, Token: wire.ContactToken{Bytes: secretBytes(wire.ContactTokenSize)}, LinkWrap: secretBytes(wire.LinkWrapSize), Content: []byte("hello")}
 		offer, err := seal.SealOffer(card, contact)
 		if err != nil {
 			t.Fatal(err)

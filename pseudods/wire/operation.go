@@ -1,5 +1,7 @@
 package wire
 
+import "maps"
+
 // Operation says what a [Request] asks for. Numbers below 0x0100 are the
 // delivery service's, those below 0x0200 the queue service's.
 type Operation uint16
@@ -53,3 +55,39 @@ func (o Operation) IsQueue() bool { return o >= firstQueueOperation && o < first
 
 // IsGroup reports whether o is for a delivery service.
 func (o Operation) IsGroup() bool { return o >= OpRequestGroupID && o <= OpChangePolicy }
+
+// priceNames are the names of operations in price lists.
+var priceNames = map[Operation]string{
+	OpCreateGroup:        "create-group",
+	OpAddUsers:           "add-users",
+	OpRemoveUsers:        "remove-users",
+	OpAddClients:         "add-clients",
+	OpRemoveClients:      "remove-clients",
+	OpUpdate:             "update",
+	OpRejoin:             "rejoin",
+	OpExternalJoin:       "external-join",
+	OpPropose:            "propose",
+	OpSendMessage:        "send-message",
+	OpTargetedMessage:    "targeted-message",
+	OpUpdateQueueAddress: "update-queue-address",
+	OpExternalCommitInfo: "external-commit-info",
+	OpAccessRequest:      "access-request",
+	OpChangePolicy:       "change-policy",
+	OpCreateQueue:        "create-queue",
+	OpPublishKeyPackages: "publish-key-packages",
+	OpConnectionPackages: "connection-key-package",
+	OpGroupPackages:      "group-key-package",
+	OpConnectionRequest:  "connection-request",
+}
+
+// PriceName returns the operation's name in a price list, or "" for one that
+// never costs tokens.
+func (o Operation) PriceName() string { return priceNames[o] }
+
+// PriceNames returns the names of the operations of one role, such as
+// [Operation.IsQueue].
+func PriceNames(ofRole func(Operation) bool) map[Operation]string {
+	names := maps.Clone(priceNames)
+	maps.DeleteFunc(names, func(o Operation, _ string) bool { return !ofRole(o) })
+	return names
+}

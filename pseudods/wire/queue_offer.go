@@ -111,6 +111,9 @@ func (t *ContactToken) read(r *tlscodec.Reader) {
 type Contact struct {
 	// Card is the sender's own, for the answer and for later.
 	Card ContactCard
+	// Version grows from offer to offer of a sender, whoever they are for: a
+	// receiver ignores one that is not newer than what it knows.
+	Version uint64
 	// Token and Pools let the receiver add the sender to groups. Who offers may
 	// leave Pools empty and grant them after acceptance.
 	Token ContactToken
@@ -122,11 +125,14 @@ type Contact struct {
 	Accepts []byte
 	// Content is the application's, such as a greeting or a group to join.
 	Content []byte
+	// Signature is by the key of the card's identity over [Contact.TBS]: whoever
+	// has the card could make offers in its holder's name otherwise.
+	Signature []byte
 }
 
-// MarshalTLS encodes c.
-func (c *Contact) MarshalTLS(w *tlscodec.Writer) {
+func (c *Contact) marshalContent(w *tlscodec.Writer) {
 	c.Card.MarshalTLS(w)
+	w.Uint64(c.Version)
 	c.Token.write(w)
 	writePools(w, c.Pools)
 	writeSecret(w, c.LinkWrap, LinkWrapSize)
@@ -134,15 +140,38 @@ func (c *Contact) MarshalTLS(w *tlscodec.Writer) {
 	w.Opaque(c.Content)
 }
 
+// MarshalTLS encodes c.
+func (c *Contact) MarshalTLS(w *tlscodec.Writer) {
+	c.marshalContent(w)
+	w.Opaque(c.Signature)
+}
+
 // UnmarshalTLS decodes c.
 func (c *Contact) UnmarshalTLS(r *tlscodec.Reader) {
 	*c = Contact{}
 	c.Card.UnmarshalTLS(r)
+	c.Version = r.Uint64()
 	c.Token.read(r)
 	c.Pools = readPools(r)
 	c.LinkWrap = secret.Clone(r.Fixed(LinkWrapSize))
 	c.Accepts = r.Opaque()
 	c.Content = r.Opaque()
+	c.Signature = r.Opaque()
+}
+
+// ContactLabel is the label under which an offer is signed.
+const ContactLabel = "pseudods 1.0 Contact"
+
+// TBS returns what the signature of an offer to the holder of a card is over:
+// label, the card's address and offer key, and all other fields. So the receiver
+// cannot pass the offer on to another in the sender's name.
+func (c *Contact) TBS(to *ContactCard) ([]byte, error) {
+	var w tlscodec.Writer
+	w.Opaque([]byte(ContactLabel))
+	to.Address.MarshalTLS(&w)
+	to.OfferKey.MarshalTLS(&w)
+	c.marshalContent(&w)
+	return w.Bytes()
 }
 
 func writePools(w *tlscodec.Writer, pools []PoolID) {

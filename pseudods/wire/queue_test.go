@@ -49,7 +49,8 @@ func queueSamples() []sample {
 		{"delivery report", &DeliveryReport{Delivered, Full}, func() structure { return new(DeliveryReport) }},
 		{"contact card", &card, func() structure { return new(ContactCard) }},
 		{"connection request", &ConnectionRequest{sealed, []byte("offer")}, func() structure { return new(ConnectionRequest) }},
-		{"contact", &Contact{Card: card, Token: token, Pools: []PoolID{{1}}, LinkWrap: secret.New(make([]byte, 32)), Accepts: []byte{1}, Content: []byte("hello")}, func() structure { return new(Contact) }},
+		{"contact", &Contact{Card: card, Token: token, Pools: []PoolID{{1}}, LinkWrap: secret.New(make([]byte, 32)), Accepts: []byte{1}, Content: []byte("hello"),
+			Version: 7, Signature: []byte{2}}, func() structure { return new(Contact) }},
 		{"publish KeyPackages", &PublishKeyPackages{Kind: PoolGroup, Batch: 1, First: 2, KeyPackages: [][]byte{{1}}, Last: true}, func() structure { return new(PublishKeyPackages) }},
 		{"pool status", &PoolStatus{1, 2, 3}, func() structure { return new(PoolStatus) }},
 		{"allow contact", &AllowContact{PoolID{1}, ContactHash{2}, true}, func() structure { return new(AllowContact) }},
@@ -144,6 +145,62 @@ func TestIdentifiersAreSeparated(t *testing.T) {
 	y := HPKEKey{KEM: XWing, Public: key}
 	if x.ID() == y.ID() {
 		t.Error("the identifier of a key leaves out its KEM")
+	}
+}
+
+// TestContactTBS: the signature of an offer covers everything in it but itself,
+// and whom it is for.
+func TestContactTBS(t *testing.T) {
+	card := ContactCard{Domain: "qs.example", Address: SealedAddress{Kind: AddressReusable, KEMOutput: []byte{1}, Ciphertext: fill[[]byte](AddressCiphertextSize)},
+		OfferKey: HPKEKey{KEM: X25519, Public: fill[[]byte](32)}}
+	tbs := func(change func(c *Contact, to *ContactCard)) string {
+		c, to := Contact{Card: card, Token: ContactToken{secret.New(make([]byte, ContactTokenSize))}, LinkWrap: secret.New(make([]byte, LinkWrapSize))}, card
+		change(&c, &to)
+		b, err := c.TBS(&to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	seen := map[string]string{tbs(func(*Contact, *ContactCard) {}): "nothing"}
+	for name, change := range map[string]func(c *Contact, to *ContactCard){
+		"card":      func(c *Contact, _ *ContactCard) { c.Card.Signature = []byte{1} },
+		"version":   func(c *Contact, _ *ContactCard) { c.Version = 1 },
+		"token":     func(c *Contact, _ *ContactCard) { c.Token = ContactToken{secret.New(fill[[]byte](ContactTokenSize))} },
+		"pools":     func(c *Contact, _ *ContactCard) { c.Pools = []PoolID{{}} },
+		"link wrap": func(c *Contact, _ *ContactCard) { c.LinkWrap = secret.New(fill[[]byte](LinkWrapSize)) },
+		"accepts":   func(c *Contact, _ *ContactCard) { c.Accepts = []byte{1} },
+		"content":   func(c *Contact, _ *ContactCard) { c.Content = []byte{1} },
+		"address":   func(_ *Contact, to *ContactCard) { to.Address.KeyID[0]++ },
+		"offer key": func(_ *Contact, to *ContactCard) { to.OfferKey.Public = make([]byte, 32) },
+	} {
+		b := tbs(change)
+		if other, same := seen[b]; same {
+			t.Errorf("%s and %s changed give one signature", name, other)
+		}
+		seen[b] = name
+	}
+	if b := tbs(func(c *Contact, _ *ContactCard) { c.Signature = []byte{1} }); seen[b] != "nothing" {
+		t.Error("the signature signs itself")
+	}
+}
+
+func TestPriceNames(t *testing.T) {
+	seen := map[string]Operation{}
+	for o, name := range priceNames {
+		if !o.IsGroup() && !o.IsQueue() || name == "" || o.PriceName() != name {
+			t.Errorf("operation %#x", uint16(o))
+		}
+		if other, twice := seen[name]; twice {
+			t.Errorf("operations %#x and %#x have one name", uint16(o), uint16(other))
+		}
+		seen[name] = o
+	}
+	if g, q := PriceNames(Operation.IsGroup), PriceNames(Operation.IsQueue); len(g)+len(q) != len(priceNames) || q[OpCreateQueue] == "" {
+		t.Errorf("%d and %d names of the roles", len(g), len(q))
+	}
+	if OpReadQueue.PriceName() != "" {
+		t.Error("reading has a price")
 	}
 }
 
