@@ -25,7 +25,7 @@ func doCommit(r *request) (mls.Marshaler, error) {
 		return nil, &wire.Error{Code: wire.CodeMalformed}
 	}
 	out := r.newFanout()
-	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutCommit, Message: b.Commit}); err != nil {
+	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutCommit, Message: b.Commit, Roster: b.Roster}); err != nil {
 		return nil, err
 	}
 	if len(e.Removed) > 0 {
@@ -40,6 +40,9 @@ func doCommit(r *request) (mls.Marshaler, error) {
 		return nil, err
 	}
 	if err := r.updateMembers(b, staged); err != nil {
+		return nil, err
+	}
+	if err := g.updateRoster(b.Roster); err != nil {
 		return nil, err
 	}
 	if err := r.welcome(b, staged, out); err != nil {
@@ -104,9 +107,9 @@ func queueAddress(p *mls.KeyPackage) (*wire.KeyPackageAddress, error) {
 func (r *request) welcome(b *wire.GroupCommit, staged *publicgroup.StagedCommit, out *fanout) error {
 	e := staged.Effects
 	contents := make([]joinContent, len(e.Added))
-	h := &r.group.header.group
+	h, roster := &r.group.header.group, r.group.presentRoster()
 	for i, c := range e.Added {
-		contents[i] = joinContent{h.Context.CipherSuite, h.Tree.Size, h.Tree.Hash, c.Leaf, c.New.SignatureKey}
+		contents[i] = joinContent{h.Context.CipherSuite, h.Tree.Size, h.Tree.Hash, c.Leaf, c.New.SignatureKey, roster.number, roster.parts}
 		address, err := queueAddress(e.KeyPackages[i])
 		if err != nil {
 			return err

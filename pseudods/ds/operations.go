@@ -103,6 +103,9 @@ func doCreate(r *request) (mls.Marshaler, error) {
 	if err := g.addUser(0, nodes[0].Leaf); err != nil {
 		return nil, err
 	}
+	if err := g.updateRoster(b.Roster); err != nil {
+		return nil, err
+	}
 	if b.Address != nil {
 		if err := g.setAddress(0, b.Address); err != nil {
 			return nil, err
@@ -138,7 +141,11 @@ func doWelcomeInfo(r *request) (mls.Marshaler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire.WelcomeInfo{Epoch: uint64(t.Version()), Leaf: uint32(c.leaf), Tree: encoded}, nil
+	roster, err := r.group.roster(c.rosterGeneration, c.rosterParts)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.WelcomeInfo{Epoch: uint64(t.Version()), Leaf: uint32(c.leaf), Tree: encoded, Roster: roster}, nil
 }
 
 func doExternalCommitInfo(r *request) (mls.Marshaler, error) {
@@ -151,6 +158,10 @@ func doExternalCommitInfo(r *request) (mls.Marshaler, error) {
 		return nil, err
 	}
 	out := &wire.ExternalCommitInfo{GroupInfo: info, SelfRemoves: join.SelfRemoves}
+	present := r.group.presentRoster()
+	if out.Roster, err = r.group.roster(present.number, present.parts); err != nil {
+		return nil, err
+	}
 	if join.Tree != nil {
 		if out.Tree, err = mls.Marshal(&join.Tree); err != nil {
 			return nil, err

@@ -28,6 +28,7 @@ const (
 	keyUser     = 'u' // name of a user -> sealed leaves
 	keyJoin     = 'j' // name of a joiner -> join
 	keyJoins    = 'J' // epoch -> plain: names of its joiners
+	keyRoster   = 'R' // generation, part -> sealed part
 	keyNonce    = 'r' // hash of a nonce -> answer, see nonce.go
 	keyExpiry   = 'x' // version -> which nonce expires when
 )
@@ -83,6 +84,8 @@ type header struct {
 	// released is the epoch up to which stale node versions were dropped.
 	released uint64
 	pages    []uint64 // version at which each page of members was written
+	// rosters are the generations of the roster that are still there, ascending.
+	rosters []rosterGeneration
 }
 
 const indexKeySize = 32
@@ -96,6 +99,11 @@ func (h *header) MarshalTLS(w *tlscodec.Writer) {
 			w.Uint64(v)
 		}
 	})
+	w.Vector(func(w *tlscodec.Writer) {
+		for i := range h.rosters {
+			h.rosters[i].MarshalTLS(w)
+		}
+	})
 }
 
 func (h *header) UnmarshalTLS(r *tlscodec.Reader) {
@@ -104,6 +112,11 @@ func (h *header) UnmarshalTLS(r *tlscodec.Reader) {
 	h.indexKey = secret.Clone(r.Fixed(indexKeySize))
 	h.released = r.Uint64()
 	r.Vector(func(r *tlscodec.Reader) { h.pages = append(h.pages, r.Uint64()) })
+	r.Vector(func(r *tlscodec.Reader) {
+		var g rosterGeneration
+		g.UnmarshalTLS(r)
+		h.rosters = append(h.rosters, g)
+	})
 }
 
 // pageSize is how many members share a record: few enough that a change of one
@@ -174,13 +187,16 @@ func (j *join) UnmarshalTLS(r *tlscodec.Reader) {
 	*j = join{r.Uint64(), atrest.Generation(r.Uint32()), r.Opaque(), r.Opaque()}
 }
 
-// joinContent says which tree it is, and who may ask for it.
+// joinContent says which tree and roster it is, and who may ask for it.
 type joinContent struct {
 	suite        mls.CipherSuite
 	size         uint32
 	hash         []byte
 	leaf         mls.LeafIndex
 	signatureKey []byte
+	// The roster as it was in the epoch: the first parts of a generation.
+	rosterGeneration uint64
+	rosterParts      uint32
 }
 
 func (j *joinContent) MarshalTLS(w *tlscodec.Writer) {
@@ -189,8 +205,10 @@ func (j *joinContent) MarshalTLS(w *tlscodec.Writer) {
 	w.Opaque(j.hash)
 	w.Uint32(uint32(j.leaf))
 	w.Opaque(j.signatureKey)
+	w.Uint64(j.rosterGeneration)
+	w.Uint32(j.rosterParts)
 }
 
 func (j *joinContent) UnmarshalTLS(r *tlscodec.Reader) {
-	*j = joinContent{mls.CipherSuite(r.Uint16()), r.Uint32(), r.Opaque(), mls.LeafIndex(r.Uint32()), r.Opaque()}
+	*j = joinContent{mls.CipherSuite(r.Uint16()), r.Uint32(), r.Opaque(), mls.LeafIndex(r.Uint32()), r.Opaque(), r.Uint64(), r.Uint32()}
 }

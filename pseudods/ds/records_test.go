@@ -21,7 +21,7 @@ func recordStructures() []struct{ full, empty body } {
 		{&page{0: address, 7: address, 63: address}, new(page)},
 		{&leaves{1, 5}, new(leaves)},
 		{&join{1, 2, []byte("wrapped"), []byte("sealed")}, new(join)},
-		{&joinContent{1, 8, []byte("hash"), 3, []byte("key")}, new(joinContent)},
+		{&joinContent{1, 8, []byte("hash"), 3, []byte("key"), 2, 5}, new(joinContent)},
 		{&parcel{"qs.example", []*wire.Delivery{{Payload: []byte("payload"), Recipients: []wire.Recipient{{Address: address.Address.Sealed}}}}}, new(parcel)},
 	}
 }

@@ -149,7 +149,9 @@ type client struct {
 	welcome *seal.PrivateKey
 	read    int // items of its box that were read
 	seen    []string
-	last    uint64 // sequence
+	roster  []wire.RosterPart // that came with commits
+	joined  *wire.Roster      // that it found when it joined
+	last    uint64            // sequence
 	gone    bool
 }
 
@@ -256,6 +258,11 @@ func infoMessage(i *mls.GroupInfo) []byte {
 
 // createRequest makes a group and the request to register it.
 func (c *client) createRequest(policy ...*wire.GroupPolicy) []byte {
+	body := c.createBody(policy...)
+	return c.request(wire.OpCreateGroup, body, wire.Auth{Type: wire.AuthJoiner}, stateKey(c.Group))
+}
+
+func (c *client) createBody(policy ...*wire.GroupPolicy) *wire.CreateGroup {
 	var id wire.NewGroupID
 	c.address.Address.Sealed.Kind = wire.AddressBound
 	c.ok(c.call(c.request(wire.OpRequestGroupID, &wire.Empty{}, wire.Auth{}, secret.Bytes{}), &id))
@@ -265,9 +272,8 @@ func (c *client) createRequest(policy ...*wire.GroupPolicy) []byte {
 	}
 	c.Group = must(group.Create(c.cfg, c.mls, id.Group[:], context))
 	nodes := must(c.Tree())
-	body := &wire.CreateGroup{Group: id.Group, GroupInfo: infoMessage(must(c.GroupInfo(group.GroupInfoOptions{ExternalPub: true}))),
+	return &wire.CreateGroup{Group: id.Group, GroupInfo: infoMessage(must(c.GroupInfo(group.GroupInfoOptions{ExternalPub: true}))),
 		Tree: must(mls.Marshal(&nodes)), Address: &c.address}
-	return c.request(wire.OpCreateGroup, body, wire.Auth{Type: wire.AuthJoiner}, stateKey(c.Group))
 }
 
 // found creates a group of one member.
@@ -303,7 +309,14 @@ func (c *client) commitBody(o group.CommitOptions, joiners ...*client) *wire.Gro
 // commit makes a commit by value and hands it in. A refused one is dropped.
 func (c *client) commit(op wire.Operation, proposals []*mls.Proposal, joiners ...*client) error {
 	c.Helper()
+	return c.commitWith(nil, op, proposals, joiners...)
+}
+
+// commitWith is commit with a part of the roster.
+func (c *client) commitWith(roster *wire.RosterPart, op wire.Operation, proposals []*mls.Proposal, joiners ...*client) error {
+	c.Helper()
 	b := c.commitBody(group.CommitOptions{Proposals: proposals, ForcePath: true}, joiners...)
+	b.Roster = roster
 	if err := c.call(c.request(op, b, c.leafAuth(), stateKey(c.Group)), new(wire.Accepted)); err != nil {
 		c.Discard()
 		return err
@@ -374,11 +387,15 @@ func (c *client) receive(joinKey func() secret.Bytes) {
 			c.ok(err)
 			var nodes mls.RatchetTree
 			c.ok(mls.Unmarshal(info.Tree, &nodes))
+			c.joined = info.Roster
 			c.Group = must(group.JoinWelcome(c.cfg, m.Welcome, group.JoinOptions{Tree: nodes}))
 			if must(c.OwnLeaf()) != mls.LeafIndex(info.Leaf) || string(f.JoinInfo) != "join info" {
 				c.Fatal("the service names another leaf, or lost the join info")
 			}
 			continue
+		}
+		if f.Roster != nil {
+			c.roster = append(c.roster, *f.Roster)
 		}
 		got, err := c.Process(&m)
 		if err != nil {

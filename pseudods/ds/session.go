@@ -184,9 +184,13 @@ func (s *session) put(key []byte, place atrest.Place, v mls.Marshaler) error {
 			return err
 		}
 	}
+	s.putOctets(key, place, plain)
+	return nil
+}
+
+func (s *session) putOctets(key []byte, place atrest.Place, plain []byte) {
 	delete(s.deletes, string(key))
 	s.sealed[string(key)] = pending{place, plain}
-	return nil
 }
 
 func (s *session) putPlain(key, value []byte) {

@@ -18,6 +18,7 @@ const (
 	KindOutbox   Kind = 6 // a message to be delivered
 	KindRetained Kind = 7 // an epoch whose tree newcomers wait for
 	KindUser     Kind = 8 // the leaves of one user
+	KindRoster   Kind = 9 // a part of the roster
 )
 
 // Place is where a record stands in its group. All of it is authenticated, so
