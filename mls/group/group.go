@@ -20,6 +20,9 @@ type Group struct {
 
 	queue   queue
 	pending *pending
+	// welcomedBy signed the Welcome of a client that joined by one.
+	welcomedBy mls.LeafIndex
+	welcomed   bool
 	// pathNext: a commit that added members without a path was made in this
 	// epoch. See [Group.commit].
 	pathNext bool

@@ -20,6 +20,10 @@ type JoinOptions struct {
 	Before *Group
 }
 
+// WelcomedBy returns the member who made the Welcome that this client joined by,
+// which signed its GroupInfo. It is not saved with the group.
+func (g *Group) WelcomedBy() (mls.LeafIndex, bool) { return g.welcomedBy, g.welcomed }
+
 // JoinWelcome joins a group by a Welcome that names one of the KeyPackages in
 // cfg.KeyPackages (RFC 9420, Section 12.4.3.1). The KeyPackage is deleted from
 // the store unless it is one of last resort. Whether the client is in a group of
@@ -80,6 +84,7 @@ func JoinWelcome(cfg Config, w *mls.Welcome, o JoinOptions) (*Group, error) {
 		return nil, err
 	}
 	g.now = newCurrent(state, info.ConfirmationTag, private, own.Signer, secrets, cfg.Window)
+	g.welcomedBy, g.welcomed = info.Signer, true
 	if !own.Public.LastResort() {
 		if err := cfg.KeyPackages.DeleteKeyPackage(entry.NewMember); err != nil {
 			return nil, err
