@@ -76,8 +76,9 @@ func (g *Group) commit(ctx context.Context, ch *change) error {
 // request is signed by the leaf, or by the newcomer that it brings.
 func (g *Group) offer(ctx context.Context, op wire.Operation, body *wire.GroupCommit) (*wire.Accepted, error) {
 	answer, err := g.call(ctx, op, body)
-	if errors.Is(err, account.ErrUncertain) {
-		return nil, err // it stays pending
+	if uncertain := new(account.UncertainError); errors.As(err, &uncertain) {
+		g.record.commit.until = uint64(uncertain.Until.Unix())
+		return nil, errors.Join(err, g.save()) // it stays pending
 	}
 	if err != nil {
 		g.mls.Discard()
