@@ -80,10 +80,10 @@ func (g *Group) exportRosterKey(export func(string, []byte, int) (secret.Bytes, 
 }
 
 // nextPart makes what the pending commit does to the roster, and returns the
-// key and generation that newcomers need afterwards. Without the roster's key it
-// makes nothing.
+// key and generation that newcomers need afterwards. Without the key of a roster
+// that is there it makes nothing.
 func (g *Group) nextPart(c *group.Committed, newcomers map[wire.Pseudonym]identity.LinkKey) (part *wire.RosterPart, generation uint64, key secret.Bytes, err error) {
-	if g.roster == nil {
+	if g.roster == nil && len(g.parts) > 0 {
 		return nil, 0, secret.Bytes{}, nil
 	}
 	all := map[wire.Pseudonym]identity.LinkKey{}
@@ -93,8 +93,11 @@ func (g *Group) nextPart(c *group.Committed, newcomers map[wire.Pseudonym]identi
 	for p, k := range newcomers {
 		all[p] = k
 	}
+	if g.roster == nil {
+		return g.firstPart(all)
+	}
 	removed := pseudonyms(c)
-	if len(removed) == 0 && !g.stale {
+	if len(removed) == 0 && !g.stale && len(g.parts) < maxParts {
 		generation, key = g.roster.Key()
 		if len(all) == 0 {
 			return nil, generation, key, nil
@@ -111,6 +114,23 @@ func (g *Group) nextPart(c *group.Committed, newcomers map[wire.Pseudonym]identi
 	}
 	generation, _ = next.Key()
 	return &wire.RosterPart{Generation: generation, Part: b}, generation, key, nil
+}
+
+// maxParts is after how many parts a generation ends, so that newcomers read
+// few. The service takes twice as many.
+const maxParts = 128
+
+// firstPart begins the roster of a group that has none, since its creator keeps
+// none.
+func (g *Group) firstPart(all map[wire.Pseudonym]identity.LinkKey) (*wire.RosterPart, uint64, secret.Bytes, error) {
+	key, err := g.exportRosterKey(g.mls.PendingExport)
+	if err != nil {
+		return nil, 0, key, err
+	}
+	own := &g.persona.Pseudonym
+	all[own.Credential.Client] = own.LinkKey
+	b, err := identity.NewRoster(g.id[:], key).Add(g.c.rand, all)
+	return &wire.RosterPart{Part: b}, 0, key, err
 }
 
 // pseudonyms are those of the clients that a commit removes for good.
