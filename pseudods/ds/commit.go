@@ -36,6 +36,7 @@ func doCommit(r *request) (mls.Marshaler, error) {
 	if err := (treeStore{g}).Apply(staged.Changes); err != nil {
 		return nil, err
 	}
+	g.noteOutcome(b.Commit)
 	if err := g.wrapFor(g.header.group.Context.Epoch, b.NextKey); err != nil {
 		return nil, err
 	}

@@ -2,12 +2,14 @@ package ds
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"io"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/publicgroup"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -53,6 +55,12 @@ type Config struct {
 	// those that queue services have seen.
 	Restored uint16
 
+	// Signers are the Ed25519 keys by which the service signs what it proposes to
+	// groups that name one of them in their external_senders. The first is used
+	// for what is new; others stay for groups that name them. Without any the
+	// service proposes nothing.
+	Signers []*mls.SignatureKey
+
 	// MaxMembers of a group. Default 1024. A message to a group is one batch of
 	// the store, with some 220 octets for each member.
 	MaxMembers uint32
@@ -89,6 +97,11 @@ func orDefault[T comparable](v *T, d T) {
 func (c *Config) validate() error {
 	if c.Domain == "" || c.Store == nil || c.Payments == nil || c.Key.Len() != KeySize {
 		return errors.New("ds: Domain, Store, Payments and a Key of 32 octets must be set")
+	}
+	for _, k := range c.Signers {
+		if len(k.Public()) != ed25519.PublicKeySize {
+			return errors.New("ds: a signer is not an Ed25519 key")
+		}
 	}
 	orDefault(&c.MaxMembers, 1024)
 	orDefault(&c.MaxRequest, 512<<10)

@@ -46,6 +46,9 @@ func newOperations() map[wire.Operation]operation {
 		wire.OpSendMessage:   message(doSend),
 		wire.OpUpdateQueueAddress: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.UpdateAddress) },
 			id: func(b body) wire.GroupID { return b.(*wire.UpdateAddress).Group }, changes: true, opens: true, do: doUpdateAddress},
+		wire.OpVerificationKey: {auth: by(wire.AuthNone), body: func() body { return new(wire.Empty) }, do: doVerificationKey},
+		wire.OpCommitOutcome: {auth: by(wire.AuthNone), body: func() body { return new(wire.OutcomeQuery) },
+			id: func(b body) wire.GroupID { return b.(*wire.OutcomeQuery).Group }, opens: true, do: doCommitOutcome},
 		wire.OpWelcomeInfo:        query(operation{auth: by(wire.AuthJoiner), signer: joinerOfWelcome, do: doWelcomeInfo}),
 		wire.OpExternalCommitInfo: query(operation{auth: by(wire.AuthNone), opens: true, do: doExternalCommitInfo}),
 	}
@@ -65,6 +68,17 @@ func groupInfo(message []byte) (*mls.GroupInfo, error) {
 func doRequestGroupID(r *request) (mls.Marshaler, error) {
 	id, err := r.service.newGroupID()
 	return &wire.NewGroupID{Group: id}, err
+}
+
+func doVerificationKey(r *request) (mls.Marshaler, error) {
+	if len(r.service.cfg.Signers) == 0 {
+		return nil, notAllowed
+	}
+	out := make(wire.VerificationKeys, len(r.service.cfg.Signers))
+	for i, k := range r.service.cfg.Signers {
+		copy(out[i][:], k.Public())
+	}
+	return &out, nil
 }
 
 func doCreate(r *request) (mls.Marshaler, error) {

@@ -29,6 +29,7 @@ const (
 	keyJoin     = 'j' // name of a joiner -> join
 	keyJoins    = 'J' // epoch -> plain: names of its joiners
 	keyRoster   = 'R' // generation, part -> sealed part
+	keyOutcome  = 'c' // epoch -> sealed hash of the commit that began it
 	keyNonce    = 'r' // hash of a nonce -> answer, see nonce.go
 	keyExpiry   = 'x' // version -> which nonce expires when
 )

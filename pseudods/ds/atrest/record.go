@@ -10,15 +10,16 @@ import (
 type Kind uint8
 
 const (
-	KindHeader   Kind = 1 // context, transcript, counters, policy
-	KindNode     Kind = 2 // a node of the ratchet tree
-	KindMembers  Kind = 3 // a page of sealed queue addresses and limiter state
-	KindProposal Kind = 4 // a pending proposal
-	KindJoin     Kind = 5 // what a welcomed member has not fetched yet
-	KindOutbox   Kind = 6 // a message to be delivered
-	KindRetained Kind = 7 // an epoch whose tree newcomers wait for
-	KindUser     Kind = 8 // the leaves of one user
-	KindRoster   Kind = 9 // a part of the roster
+	KindHeader   Kind = 1  // context, transcript, counters, policy
+	KindNode     Kind = 2  // a node of the ratchet tree
+	KindMembers  Kind = 3  // a page of sealed queue addresses and limiter state
+	KindProposal Kind = 4  // a pending proposal
+	KindJoin     Kind = 5  // what a welcomed member has not fetched yet
+	KindOutbox   Kind = 6  // a message to be delivered
+	KindRetained Kind = 7  // an epoch whose tree newcomers wait for
+	KindUser     Kind = 8  // the leaves of one user
+	KindRoster   Kind = 9  // a part of the roster
+	KindOutcome  Kind = 10 // the commit that began an epoch
 )
 
 // Place is where a record stands in its group. All of it is authenticated, so
