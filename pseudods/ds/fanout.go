@@ -45,18 +45,25 @@ type fanout struct {
 
 func (r *request) newFanout() *fanout { return &fanout{request: r, parcels: map[string]*parcel{}} }
 
-// sequence returns the sequence number of the request's message, or without one
-// that of the last message.
+// number returns the number of the request's messages at the queue services,
+// which the store counts: each has a higher one than those before.
+func (r *request) number() uint64 {
+	return uint64(r.service.cfg.Restored)<<48 | r.group.sequence + 1
+}
+
+// sequence returns the place in the group of the request's message to all
+// members, or without one that of the last one before. Messages to one member
+// take no place: the others would see a gap, which they must take for a loss.
 func (r *request) sequence(next bool) uint64 {
-	n := r.group.sequence
+	n := r.group.sequence - r.group.header.targeted
 	if next {
 		n++
 	}
 	return uint64(r.service.cfg.Restored)<<48 | n
 }
 
-// seal encrypts a message once.
-func (f *fanout) seal(m *wire.Fanout) (payload []byte, entry *seal.Entry, err error) {
+// seal encrypts a message once, at a place in the group.
+func (f *fanout) seal(m *wire.Fanout, sequence uint64) (payload []byte, entry *seal.Entry, err error) {
 	m.Domain, m.Group = f.service.cfg.Domain, f.group.id
 	b, err := mls.Marshal(m)
 	if err != nil {
@@ -66,13 +73,13 @@ func (f *fanout) seal(m *wire.Fanout) (payload []byte, entry *seal.Entry, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	return payload, &seal.Entry{PayloadKey: key, Sequence: f.sequence(true)}, nil
+	return payload, &seal.Entry{PayloadKey: key, Sequence: sequence}, nil
 }
 
 // recipient addresses an entry.
 func (f *fanout) recipient(a *wire.QueueAddress, s seal.DeliverySecret, entry [wire.EntrySize]byte) wire.Recipient {
 	return wire.Recipient{Address: a.Sealed, Binding: seal.Binding(f.group.id[:], a.Nonce),
-		Number: seal.Number(s, f.sequence(true)), Entry: entry}
+		Number: seal.Number(s, f.number()), Entry: entry}
 }
 
 // add begins a delivery of a payload to one provider.
@@ -91,7 +98,7 @@ func (f *fanout) add(domain string, payload []byte) *wire.Delivery {
 // queue service that saw all but one would know who sent it, and a sender's
 // other devices read along.
 func (f *fanout) toAll(m *wire.Fanout) error {
-	payload, entry, err := f.seal(m)
+	payload, entry, err := f.seal(m, f.sequence(true))
 	if err != nil {
 		return err
 	}
@@ -124,9 +131,35 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 	return nil
 }
 
+// toOne sends a message to one member, who need not have an address: a member
+// that blocks the group does not tell the others.
+func (f *fanout) toOne(m *wire.Fanout, to mls.LeafIndex) error {
+	p, err := f.group.page(int(to / pageSize))
+	if err != nil {
+		return err
+	}
+	a := p[to%pageSize]
+	if a == nil {
+		return nil
+	}
+	payload, entry, err := f.seal(m, f.sequence(false))
+	if err != nil {
+		return err
+	}
+	s := seal.DeliverySecret{Bytes: a.Secret}
+	sealed, err := seal.SealEntry(f.service.cfg.Rand, s, entry)
+	if err != nil {
+		return err
+	}
+	d := f.add(a.Address.Domain, payload)
+	d.Recipients = []wire.Recipient{f.recipient(&a.Address, s, sealed)}
+	f.group.header.targeted, f.group.rewrite = f.group.header.targeted+1, true
+	return nil
+}
+
 // toJoiner sends a Welcome to a client that has nothing but its KeyPackage.
 func (f *fanout) toJoiner(m *wire.Fanout, to *wire.KeyPackageAddress, s secret.Bytes) error {
-	payload, entry, err := f.seal(m)
+	payload, entry, err := f.seal(m, f.sequence(true))
 	if err != nil {
 		return err
 	}

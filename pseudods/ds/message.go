@@ -1,7 +1,10 @@
 package ds
 
 import (
+	"errors"
+
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/tree"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -17,6 +20,28 @@ func doSend(r *request) (mls.Marshaler, error) {
 	}
 	out := r.newFanout()
 	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutApplication, Message: b.Message}); err != nil {
+		return nil, err
+	}
+	if err := out.finish(); err != nil {
+		return nil, err
+	}
+	return r.accepted(), nil
+}
+
+// doTarget sends a message to one member. It is the members' own: they encrypt
+// it, and the service does not look into it.
+func doTarget(r *request) (mls.Marshaler, error) {
+	b := r.body.(*wire.TargetedMessage)
+	if len(b.Content) > r.service.cfg.MaxMessage {
+		return nil, errTooLarge
+	}
+	if _, err := r.public.Leaf(b.Leaf); errors.Is(err, tree.ErrNoMember) {
+		return nil, notAllowed
+	} else if err != nil {
+		return nil, err
+	}
+	out := r.newFanout()
+	if err := out.toOne(&wire.Fanout{Kind: wire.FanoutTargeted, Message: b.Content, Sender: r.Auth.Leaf}, b.Leaf); err != nil {
 		return nil, err
 	}
 	if err := out.finish(); err != nil {

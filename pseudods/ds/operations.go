@@ -44,6 +44,8 @@ func newOperations() map[wire.Operation]operation {
 		wire.OpPropose:       message(doPropose),
 		wire.OpSelfRemove:    message(doPropose),
 		wire.OpSendMessage:   message(doSend),
+		wire.OpTargetedMessage: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.TargetedMessage) },
+			id: func(b body) wire.GroupID { return b.(*wire.TargetedMessage).Group }, changes: true, opens: true, do: doTarget},
 		wire.OpUpdateQueueAddress: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.UpdateAddress) },
 			id: func(b body) wire.GroupID { return b.(*wire.UpdateAddress).Group }, changes: true, opens: true, do: doUpdateAddress},
 		wire.OpVerificationKey: {auth: by(wire.AuthNone), body: func() body { return new(wire.Empty) }, do: doVerificationKey},

@@ -85,6 +85,9 @@ type header struct {
 	// released is the epoch up to which stale node versions were dropped.
 	released uint64
 	pages    []uint64 // version at which each page of members was written
+	// targeted is how many of the group's batches with messages had none for all
+	// members.
+	targeted uint64
 	// rosters are the generations of the roster that are still there, ascending.
 	rosters []rosterGeneration
 }
@@ -100,6 +103,7 @@ func (h *header) MarshalTLS(w *tlscodec.Writer) {
 			w.Uint64(v)
 		}
 	})
+	w.Uint64(h.targeted)
 	w.Vector(func(w *tlscodec.Writer) {
 		for i := range h.rosters {
 			h.rosters[i].MarshalTLS(w)
@@ -113,6 +117,7 @@ func (h *header) UnmarshalTLS(r *tlscodec.Reader) {
 	h.indexKey = secret.Clone(r.Fixed(indexKeySize))
 	h.released = r.Uint64()
 	r.Vector(func(r *tlscodec.Reader) { h.pages = append(h.pages, r.Uint64()) })
+	h.targeted = r.Uint64()
 	r.Vector(func(r *tlscodec.Reader) {
 		var g rosterGeneration
 		g.UnmarshalTLS(r)

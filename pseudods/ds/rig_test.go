@@ -152,7 +152,10 @@ type client struct {
 	roster  []wire.RosterPart // that came with commits
 	joined  *wire.Roster      // that it found when it joined
 	last    uint64            // sequence
+	misses  bool              // not every message reaches it
 	gone    bool
+	// targeted are the messages for it alone, each after its sender's leaf.
+	targeted []string
 }
 
 func random(n int) []byte { b := make([]byte, n); must(rand.Read(b)); return b }
@@ -374,12 +377,20 @@ func (c *client) receive(joinKey func() secret.Bytes) {
 		if err != nil {
 			e = must(seal.OpenWelcomeEntry(c.welcome, &i.entry))
 		}
-		if e.Sequence <= c.last {
+		var f wire.Fanout
+		c.ok(mls.Unmarshal(must(seal.OpenPayload(e.PayloadKey, i.payload)), &f))
+		want := c.last + 1
+		if f.Kind == wire.FanoutTargeted {
+			want = c.last
+		}
+		if c.last != 0 && (e.Sequence < want || e.Sequence > want && !c.misses) {
 			c.Fatalf("message %d after %d", e.Sequence, c.last)
 		}
 		c.last = e.Sequence
-		var f wire.Fanout
-		c.ok(mls.Unmarshal(must(seal.OpenPayload(e.PayloadKey, i.payload)), &f))
+		if f.Kind == wire.FanoutTargeted {
+			c.targeted = append(c.targeted, fmt.Sprint(f.Sender, ": ", string(f.Message)))
+			continue
+		}
 		var m mls.Message
 		c.ok(mls.Unmarshal(f.Message, &m))
 		if f.Kind == wire.FanoutWelcome {

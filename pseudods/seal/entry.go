@@ -29,7 +29,8 @@ type DeliverySecret struct{ secret.Bytes }
 type Entry struct {
 	// PayloadKey opens the payload.
 	PayloadKey secret.Bytes
-	// Sequence is the message's place in its group.
+	// Sequence is the message's place in its group. A message for one member has
+	// that of the last one before it that was for all.
 	Sequence uint64
 }
 

@@ -160,8 +160,8 @@ func (c *GroupCommit) UnmarshalTLS(r *tlscodec.Reader) {
 // Accepted tells that an operation was carried out.
 type Accepted struct {
 	Epoch uint64 // of the group afterwards
-	// Sequence is the place in the group of the message that went out, or of the
-	// last one before.
+	// Sequence is the place in the group of the message that went out to all
+	// members, or of the last one before. Places follow one another without gaps.
 	Sequence uint64
 	// Access are requests of members who lost the group state key, see
 	// [AccessRequest]: encoded Requests whose signatures the service has
