@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,8 +17,8 @@ import (
 	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass"
-	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/client"
+	"github.com/pseudods/pseudods/privacypass/client/httpapi"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 )
 
@@ -52,24 +50,21 @@ func get(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	if attester.CheckURL(*base) != nil {
-		return errors.New("the issuer's URL must be https, or http on loopback")
+	vouched, err := attestor(*vouch, *credential)
+	if err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	i, err := discover(ctx, strings.TrimSuffix(*base, "/"), *class)
+	r, err := discover(ctx, *base, *class)
 	if err != nil {
 		return err
 	}
-	p, err := i.pending(types, *count, *origin, *zeroSalt, *state)
+	p, err := r.pending(types, *count, *origin, *zeroSalt, *state)
 	if err != nil {
 		return err
 	}
-	authorization, err := i.authorize(ctx, p, *vouch, *credential)
-	if err != nil {
-		return err
-	}
-	reply, err := i.send(ctx, p, authorization)
+	reply, err := r.class.Send(ctx, p.Kind(), p.Request(), time.Now(), vouched)
 	if err != nil {
 		return err
 	}
@@ -103,67 +98,21 @@ func (f *flags) runningURL() (string, error) {
 
 // remote is an issuer as a client knows it.
 type remote struct {
-	http        *http.Client
-	description *attester.Description
-	class       attester.ClassDescription
-	keys        []privacypass.DirectoryKey
-	requests    string // where to send token requests
+	name  string // in challenges
+	class *httpapi.Class
 }
 
-// discover fetches the issuer's description and the directory of a class.
+// discover reads the description of the issuer and the directory of a class.
 func discover(ctx context.Context, base, class string) (*remote, error) {
-	r := &remote{http: &http.Client{Timeout: time.Minute}}
-	b, _, err := r.fetch(ctx, base+attester.DescriptionPath, attester.MaxDescription)
+	i, err := httpapi.Discover(ctx, &http.Client{Timeout: time.Minute}, base)
 	if err != nil {
 		return nil, err
 	}
-	if r.description, err = attester.ParseDescription(b); err != nil {
-		return nil, err
-	}
-	for _, c := range r.description.Classes {
-		if class == "" || c.Name == class {
-			r.class = c
-			break
-		}
-	}
-	if r.class.Name == "" {
-		return nil, fmt.Errorf("the issuer has no class %q", class)
-	}
-	location := r.class.Directory
-	if strings.HasPrefix(location, "/") {
-		location = base + location
-	}
-	b, found, err := r.fetch(ctx, location, privacypass.MaxDirectorySize)
+	c, err := i.Class(ctx, class)
 	if err != nil {
 		return nil, err
 	}
-	directory, err := privacypass.ParseDirectory(b)
-	if err != nil {
-		return nil, err
-	}
-	target, err := found.Request.URL.Parse(directory.RequestURI)
-	if err != nil || attester.CheckURL(target.String()) != nil {
-		return nil, errors.New("the directory names no usable issuer-request-uri")
-	}
-	r.keys, r.requests = directory.Keys, target.String()
-	return r, nil
-}
-
-func (r *remote) fetch(ctx context.Context, location string, limit int64) ([]byte, *http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	resp, err := r.http.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: status %d", location, resp.StatusCode)
-	}
-	return b, resp, err
+	return &remote{i.Description.Issuer, c}, nil
 }
 
 // pending returns the request that the state file holds, or a new one, which it
@@ -179,7 +128,7 @@ func (r *remote) pending(types []privacypass.TokenType, count int, origin string
 		}
 	}
 	if count == 0 {
-		count = r.class.BatchSizes[len(r.class.BatchSizes)-1]
+		count = r.class.Batch(privacypass.MaxAmortized)
 	}
 	var wants []client.Want
 	for _, t := range types {
@@ -213,17 +162,18 @@ func writeState(path string, p *client.Pending) error {
 
 // want asks for a token of the first key of the type whose time has come.
 func (r *remote) want(t privacypass.TokenType, origin string) (client.Want, error) {
-	challenge := &privacypass.TokenChallenge{TokenType: t, IssuerName: r.description.Issuer}
+	challenge := &privacypass.TokenChallenge{TokenType: t, IssuerName: r.name}
 	if origin != "" {
 		challenge.OriginInfo = []string{origin}
 	}
-	for _, k := range r.keys {
-		if k.TokenType == t && k.NotBefore <= uint64(time.Now().Unix()) {
-			key, err := client.ParsePublicKey(t, k.PublicKey)
-			return client.Want{Key: key, Challenge: challenge}, err
-		}
+	keys, err := r.class.Keys(t, time.Now())
+	if err != nil {
+		return client.Want{}, err
 	}
-	return client.Want{}, fmt.Errorf("class %s has no usable key of type %v", r.class.Name, t)
+	if len(keys) == 0 {
+		return client.Want{}, fmt.Errorf("class %s has no usable key of type %v", r.class.Description.Name, t)
+	}
+	return client.Want{Key: keys[0], Challenge: challenge}, nil
 }
 
 // request makes the request that suits what is wanted, for so many tokens.
@@ -242,39 +192,4 @@ func request(wants []client.Want, count int) (*client.Pending, error) {
 		batch[i] = wants[i%len(wants)]
 	}
 	return client.Generic(rand.Reader, batch)
-}
-
-func (r *remote) send(ctx context.Context, p *client.Pending, authorization string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.requests, bytes.NewReader(p.Request()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", p.Kind().RequestMediaType())
-	req.Header.Set("Accept", p.Kind().ResponseMediaType())
-	req.Header.Set("Authorization", authorization)
-	resp, err := r.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent {
-		wait := resp.Header.Get("Retry-After")
-		if wait != "" {
-			wait = "; ask again in " + wait + " s"
-		}
-		return nil, fmt.Errorf("the issuer answered %d: %s%s", resp.StatusCode, strings.TrimSpace(string(b[:min(len(b), 256)])), wait)
-	}
-	return b, nil
-}
-
-// asked returns what signatures and proofs of work are over.
-func (r *remote) asked(p *client.Pending) *attester.Request {
-	return &attester.Request{
-		Issuer: r.description.Issuer, Class: r.class.Name, MediaType: p.Kind().RequestMediaType(),
-		Digest: sha256.Sum256(p.Request()), Tokens: p.Count(), Now: time.Now(),
-	}
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/attester/webhook"
 	"github.com/pseudods/pseudods/privacypass/client"
+	"github.com/pseudods/pseudods/privacypass/client/httpapi"
 )
 
 // The programs that scripts run beside ppissuer. They end on any error.
@@ -144,11 +145,14 @@ func hammer() {
 				for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 					where, err := data.Running()
 					if err == nil {
-						r := *issuer
-						r.requests = where.URL + "/default/token-request"
-						var reply []byte
-						if reply, err = r.send(context.Background(), p, attester.InviteAuthorization(code)); err == nil || strings.Contains(err.Error(), "answered 429") {
-							return reply, err
+						var now *remote
+						if now, err = discover(context.Background(), where.URL, ""); err == nil {
+							var reply []byte
+							invite := httpapi.Header(attester.InviteAuthorization(code))
+							reply, err = now.class.Send(context.Background(), p.Kind(), p.Request(), time.Now(), invite)
+							if err == nil || strings.Contains(err.Error(), "answered 429") {
+								return reply, err
+							}
 						}
 						interrupted.Add(1)
 					}

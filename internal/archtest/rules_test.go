@@ -13,7 +13,7 @@ client/identity                <- internal/secret internal/tlscodec mls pseudods
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
-                                  privacypass/attester/webhook privacypass/client privacypass/issuer/host privacypass/keyring \
+                                  privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
@@ -28,6 +28,7 @@ privacypass/attester/storetest <- privacypass/attester
 privacypass/attester/webhook   <- internal/secret privacypass/attester
 privacypass/client             <- internal/secret internal/tlscodec privacypass privacypass/internal/rsapss \
                                   privacypass/internal/voprf
+privacypass/client/httpapi     <- privacypass privacypass/attester privacypass/client
 privacypass/issuer             <- internal/secret privacypass privacypass/internal/rsapss privacypass/internal/voprf
 privacypass/issuer/host        <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/issuer/httpapi privacypass/keyring storage/badger \
@@ -96,6 +97,6 @@ var neverLinked = []struct {
 // that are an edge.
 var (
 	pure    = []string{"mls", "privacypass", "tokens", "client/identity", "pseudods/wire", "pseudods/seal", "pseudods/ds/atrest"}
-	notPure = []string{"privacypass/issuer/httpapi", "privacypass/issuer/host", "privacypass/keyring", "privacypass/attester/oidc", "privacypass/attester/webhook",
+	notPure = []string{"privacypass/client/httpapi", "privacypass/issuer/httpapi", "privacypass/issuer/host", "privacypass/keyring", "privacypass/attester/oidc", "privacypass/attester/webhook",
 		"privacypass/attester/storetest"}
 )
