@@ -59,11 +59,14 @@ func (o Operation) IsGroup() bool { return o >= OpRequestGroupID && o <= OpChang
 // priceNames are the names of operations in price lists.
 var priceNames = map[Operation]string{
 	OpCreateGroup:        "create-group",
+	OpDeleteGroup:        "delete-group",
 	OpAddUsers:           "add-users",
 	OpRemoveUsers:        "remove-users",
 	OpAddClients:         "add-clients",
 	OpRemoveClients:      "remove-clients",
 	OpUpdate:             "update",
+	OpSelfRemove:         "self-remove",
+	OpReInit:             "reinit",
 	OpRejoin:             "rejoin",
 	OpExternalJoin:       "external-join",
 	OpPropose:            "propose",
