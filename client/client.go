@@ -63,9 +63,9 @@ type Client struct {
 	// mu guards what follows. It is not held while Sync waits for the queue.
 	mu      sync.Mutex
 	groups  map[wire.GroupID]*Group
-	events  []Event // that concern no group
-	polling *poll   // under way, nil if none is
-	reads   uint64  // pages that were handled
+	events  events // that concern no group
+	polling *poll  // under way, nil if none is
+	reads   uint64 // pages that were handled
 }
 
 // Create makes a new client with a new identity at a provider, see
@@ -97,6 +97,9 @@ func start(cfg Config, a *account.Account) (*Client, error) {
 	}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if err := c.loadEvents(); err != nil {
+		return nil, err
 	}
 	names, err := cfg.Account.Vault.Names(groupPrefix)
 	if err != nil {

@@ -60,7 +60,7 @@ type record struct {
 	commit *pendingCommit
 	outbox []outgoing
 	seen   [][contentIDSize]byte // contents that came last
-	events []Event
+	events events
 
 	// access is the private key of a request for access that was made, granted
 	// what came of it.
@@ -140,11 +140,7 @@ func (r *record) MarshalTLS(w *tlscodec.Writer) {
 			w.Raw(id[:])
 		}
 	})
-	w.Vector(func(w *tlscodec.Writer) {
-		for i := range r.events {
-			r.events[i].MarshalTLS(w)
-		}
-	})
+	r.events.MarshalTLS(w)
 	w.Opaque(r.access.Reveal())
 	w.Opaque(r.granted.Reveal())
 }
@@ -186,11 +182,7 @@ func (r *record) UnmarshalTLS(d *tlscodec.Reader) {
 	}
 	d.Vector(func(d *tlscodec.Reader) { r.outbox = append(r.outbox, outgoing{d.Opaque(), d.Uint64()}) })
 	d.Vector(func(d *tlscodec.Reader) { r.seen = append(r.seen, [contentIDSize]byte(pad16(d.Fixed(contentIDSize)))) })
-	d.Vector(func(d *tlscodec.Reader) {
-		var e Event
-		e.UnmarshalTLS(d)
-		r.events = append(r.events, e)
-	})
+	r.events.UnmarshalTLS(d)
 	r.access, r.granted = readOptional(d), readOptional(d)
 }
 

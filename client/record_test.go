@@ -37,7 +37,7 @@ func exampleRecord(t testing.TB) *record {
 		told: map[wire.Pseudonym]identity.LinkKey{{5}: {Bytes: octets(5, 32)}}, stale: true, newcomer: true, hello: true, unwanted: true,
 		commit: &pendingCommit{digest: [32]byte{6}, until: 8, part: &wire.RosterPart{Generation: 4, Part: []byte("next")}, key: octets(7, 32)},
 		outbox: []outgoing{{content: []byte("content"), until: 9}}, seen: [][contentIDSize]byte{{8}},
-		events: []Event{{Kind: EventMessage, Group: wire.GroupID{1}, Sequence: 7, Member: Member{Leaf: 1, Name: "bob", Key: make([]byte, 32), Verified: true}, Text: []byte("hello")}},
+		events: events{list: []Event{{Kind: EventMessage, Group: wire.GroupID{1}, Sequence: 7, Member: Member{Leaf: 1, Name: "bob", Key: make([]byte, 32), Verified: true}, Text: []byte("hello")}}},
 		access: octets(9, 32), granted: octets(10, 32)}
 }
 

@@ -17,8 +17,8 @@ type poll struct {
 
 // Sync takes what has arrived, waiting up to the given time if there is nothing,
 // and does what the client owes to its groups. It returns what happened since
-// the last call; with the next call, those events count as taken. After a crash
-// the last ones come again.
+// the last call; with the next call, or [Client.Taken], those events count as
+// taken. Otherwise they come again when the client is opened the next time.
 //
 // Errors are those of the queue service; events that were gathered before are
 // returned with them. It fails with [account.ErrReplaced] if another process
@@ -26,7 +26,7 @@ type poll struct {
 func (c *Client) Sync(ctx context.Context, wait time.Duration) ([]Event, error) {
 	c.syncing.Lock()
 	defer c.syncing.Unlock()
-	if err := c.taken(); err != nil {
+	if err := c.Taken(); err != nil {
 		return nil, err
 	}
 	in, reads, err := c.poll(ctx, wait)
@@ -59,7 +59,7 @@ func (c *Client) poll(ctx context.Context, wait time.Duration) ([]account.Incomi
 	defer cancel()
 	p := &poll{cancel: cancel, done: make(chan struct{})}
 	c.mu.Lock()
-	if len(c.gathered()) > 0 {
+	if c.untold() {
 		wait = 0
 	}
 	c.polling = p
@@ -97,13 +97,8 @@ func (c *Client) handlePage(ctx context.Context, in []account.Incoming) error {
 		}
 		last = in[i].Seq
 	}
-	for _, g := range c.groups {
-		if !g.dirty {
-			continue
-		}
-		if err := g.save(); err != nil {
-			return errors.Join(failed, err)
-		}
+	if err := c.saveDirty(); err != nil {
+		return errors.Join(failed, err)
 	}
 	if last > 0 {
 		failed = errors.Join(failed, c.account.Ack(ctx, last))
@@ -126,7 +121,7 @@ func (c *Client) handle(ctx context.Context, in *account.Incoming) error {
 		if in.Contact.State == account.ContactAccepted {
 			kind = EventContact
 		}
-		c.events = append(c.events, Event{Kind: kind, Member: Member{Name: in.Contact.Name}, Text: in.Contact.Greeting})
+		c.events.add(Event{Kind: kind, Member: Member{Name: in.Contact.Name}, Text: in.Contact.Greeting})
 		return nil
 	case in.Err != nil || in.Fanout == nil:
 		return nil
@@ -137,32 +132,6 @@ func (c *Client) handle(ctx context.Context, in *account.Incoming) error {
 		return g.take(in)
 	}
 	return nil
-}
-
-// taken forgets the events that the application has.
-func (c *Client) taken() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.events = nil
-	for _, g := range c.groups {
-		if len(g.events) == 0 {
-			continue
-		}
-		g.events = nil
-		if err := g.save(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// gathered returns all events, by group in the order in which they came.
-func (c *Client) gathered() []Event {
-	out := append([]Event(nil), c.events...)
-	for _, g := range c.groups {
-		out = append(out, g.events...)
-	}
-	return out
 }
 
 // settle does what is owed to groups once all that arrived is known.

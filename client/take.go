@@ -17,7 +17,7 @@ import (
 // tell keeps an event until the application has it.
 func (g *Group) tell(e Event) {
 	e.Group = g.id
-	g.events = append(g.events, e)
+	g.events.add(e)
 	g.dirty = true
 }
 

@@ -6,7 +6,7 @@ package archtest
 // internalImports: package <- packages of this module it may import, tests
 // aside. What is not listed is forbidden, what is listed and not used is stale.
 const internalImports = `
-client                         <- client/account client/identity internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
+client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault internal/secret internal/tlscodec mls mls/group \
                                   privacypass/attester pseudods/httpapi pseudods/seal pseudods/wire
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
