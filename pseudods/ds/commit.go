@@ -20,6 +20,7 @@ func doCommit(r *request) (mls.Marshaler, error) {
 	if err := r.checkIntent(b.Commit, staged); err != nil {
 		return nil, err
 	}
+	r.staged = staged
 	e := staged.Effects
 	if len(b.Joiners) != len(e.Added) || (b.Address != nil) && !e.External {
 		return nil, &wire.Error{Code: wire.CodeMalformed}

@@ -33,6 +33,14 @@ func groupKey(g wire.GroupID) (k [16]byte) {
 	return k
 }
 
+// accessLimitKey is for what strangers may do, so that they use up nothing of
+// what members may.
+func accessLimitKey(g wire.GroupID) (k [16]byte) {
+	h := sha256.Sum256(append(g[:], "access"...))
+	copy(k[:], h[:])
+	return k
+}
+
 func leafKey(g wire.GroupID, l mls.LeafIndex, signatureKey []byte) (k [16]byte) {
 	b := append(g[:], byte(l>>24), byte(l>>16), byte(l>>8), byte(l))
 	h := sha256.Sum256(append(b, signatureKey...))

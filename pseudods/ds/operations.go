@@ -51,6 +51,8 @@ func newOperations() map[wire.Operation]operation {
 		wire.OpVerificationKey: {auth: by(wire.AuthNone), body: func() body { return new(wire.Empty) }, do: doVerificationKey},
 		wire.OpCommitOutcome: {auth: by(wire.AuthNone), body: func() body { return new(wire.OutcomeQuery) },
 			id: func(b body) wire.GroupID { return b.(*wire.OutcomeQuery).Group }, opens: true, do: doCommitOutcome},
+		wire.OpAccessRequest: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.AccessRequest) },
+			id: func(b body) wire.GroupID { return b.(*wire.AccessRequest).Group }, changes: true, unchecked: true, do: doAccessRequest},
 		wire.OpWelcomeInfo:        query(operation{auth: by(wire.AuthJoiner), signer: joinerOfWelcome, do: doWelcomeInfo}),
 		wire.OpExternalCommitInfo: query(operation{auth: by(wire.AuthNone), opens: true, do: doExternalCommitInfo}),
 	}

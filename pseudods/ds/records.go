@@ -30,6 +30,7 @@ const (
 	keyJoins    = 'J' // epoch -> plain: names of its joiners
 	keyRoster   = 'R' // generation, part -> sealed part
 	keyOutcome  = 'c' // epoch -> sealed hash of the commit that began it
+	keyAccess   = 'a' // place -> access request, sealed under the service's key
 	keyNonce    = 'r' // hash of a nonce -> answer, see nonce.go
 	keyExpiry   = 'x' // version -> which nonce expires when
 )
@@ -51,6 +52,7 @@ type head struct {
 	header     uint64 // version at which the header was last written
 	generation atrest.Generation
 	wraps      []wrap // for the epochs whose group state keys open the group, ascending
+	access     uint8  // bit i: there is an access request at place i
 }
 
 type wrap struct {
@@ -67,11 +69,13 @@ func (h *head) MarshalTLS(w *tlscodec.Writer) {
 			w.Opaque(v.sealed)
 		}
 	})
+	w.Uint8(h.access)
 }
 
 func (h *head) UnmarshalTLS(r *tlscodec.Reader) {
 	*h = head{header: r.Uint64(), generation: atrest.Generation(r.Uint32())}
 	r.Vector(func(r *tlscodec.Reader) { h.wraps = append(h.wraps, wrap{r.Uint64(), r.Opaque()}) })
+	h.access = r.Uint8()
 }
 
 // header is what every request with a key reads.

@@ -43,6 +43,7 @@ type request struct {
 	public  *publicgroup.Group // nil if the operation does not open the group
 	policy  wire.GroupPolicy   // as public
 	payment Payment
+	staged  *publicgroup.StagedCommit // if the request is a commit
 }
 
 type body interface {
@@ -62,6 +63,9 @@ type operation struct {
 	changes bool
 	// opens tells that the group state key must open the group first.
 	opens bool
+	// unchecked tells that the signature is checked later, when somebody brings a
+	// key that opens the group.
+	unchecked bool
 	// signer returns the key that must have signed for [wire.AuthJoiner].
 	signer func(*request) ([]byte, error)
 	do     func(*request) (mls.Marshaler, error)
@@ -128,7 +132,11 @@ func (s *Service) handle(ctx context.Context, encoded []byte) ([]byte, error) {
 		if err := r.spend(ctx); err != nil {
 			return nil, err
 		}
-		return r.marshal(op.do(r))
+		answer, err := op.do(r)
+		if err != nil {
+			return nil, err
+		}
+		return mls.Marshal(answer)
 	}
 	id := op.id(r.body)
 	if op.changes {
@@ -152,16 +160,10 @@ func (r *request) spend(ctx context.Context) error {
 	return r.payment.Spend(ctx, r.digest)
 }
 
-func (r *request) marshal(answer mls.Marshaler, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
-	}
-	return mls.Marshal(answer)
-}
-
 // attempt does the request at the group's present version.
 func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wire.GroupID) ([]byte, error) {
 	var err error
+	r.staged = nil
 	if r.group, err = newSession(ctx, s.cfg.Store, s.cfg.Rand, id); err != nil {
 		return nil, err
 	}
@@ -182,14 +184,25 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 			return nil, err
 		}
 	}
-	if err := r.authenticate(op); err != nil {
-		return nil, err
+	if !op.unchecked {
+		if err := r.authenticate(op); err != nil {
+			return nil, err
+		}
 	}
-	answer, err := r.marshal(op.do(r))
+	reply, err := op.do(r)
 	if err != nil {
 		return nil, err
 	}
-	if !op.changes {
+	if a, ok := reply.(*wire.Accepted); ok && r.Auth.Type == wire.AuthLeaf {
+		if err := r.handOut(a); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := mls.Marshal(reply)
+	if err != nil {
+		return nil, err
+	}
+	if !op.changes || g.void {
 		return answer, r.spend(ctx)
 	}
 	if err := s.remember(g, r.Request, r.digest, answer); err != nil {

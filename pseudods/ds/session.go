@@ -37,10 +37,14 @@ type session struct {
 	header         header
 	keys           *atrest.Keys
 
-	current  map[mls.NodeIndex]uint64 // epoch of a node's newest version, if read
-	opened   map[int]*page
-	dirty    map[int]bool // pages of opened
-	rewrite  bool         // head and header
+	current map[mls.NodeIndex]uint64 // epoch of a node's newest version, if read
+	opened  map[int]*page
+	dirty   map[int]bool // pages of opened
+	rewrite bool         // head and header
+	// rewriteHead is for changes that take no key.
+	rewriteHead bool
+	// void tells that there is nothing to write and nothing to remember.
+	void     bool
 	plain    map[string][]byte
 	sealed   map[string]pending
 	deletes  map[string]bool
@@ -311,6 +315,8 @@ func (s *session) batch() (*Batch, error) {
 		if err := s.put([]byte{keyHeader}, headerPlace(version), &s.header); err != nil {
 			return nil, err
 		}
+	}
+	if s.rewrite || s.rewriteHead {
 		b, err := mls.Marshal(&s.head)
 		if err != nil {
 			return nil, err
