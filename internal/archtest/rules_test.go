@@ -15,6 +15,7 @@ client/wallet                  <- internal/secret internal/tlscodec privacypass 
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
+cmd/pseudods                   <- internal/daemon pseudods/server pseudods/wire
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -46,6 +47,9 @@ pseudods/qs                    <- internal/tlscodec mls pseudods/desk pseudods/q
 pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
 pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
 pseudods/wire                  <- internal/secret internal/tlscodec mls
+pseudods/server                <- internal/daemon mls privacypass privacypass/issuer/host privacypass/keyring privacypass/verify \
+                                  privacypass/verify/private pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys \
+                                  pseudods/wire storage/badger storage/badger/groups storage/badger/ledger storage/badger/queues tokens
 storage/badger                 <- internal/tlscodec
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
@@ -62,6 +66,8 @@ const externalImports = `
 client/identity             <- golang.org/x/crypto/chacha20poly1305
 cmd/ppissuer                <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/collectors
+cmd/pseudods                <- github.com/prometheus/client_golang/prometheus \
+                               github.com/prometheus/client_golang/prometheus/collectors
 internal/daemon             <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/promhttp
 mls                         <- github.com/cloudflare/circl/dh/x448 github.com/cloudflare/circl/hpke github.com/cloudflare/circl/kem \
@@ -73,6 +79,7 @@ privacypass/internal/voprf  <- filippo.io/bigmod filippo.io/nistec github.com/gt
 privacypass/issuer          <- filippo.io/bigmod
 privacypass/issuer/host     <- github.com/prometheus/client_golang/prometheus
 privacypass/issuer/httpapi  <- github.com/prometheus/client_golang/prometheus
+pseudods/server             <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options
 `
 
@@ -89,6 +96,7 @@ var neverLinked = []struct {
 	{"privacypass/verify", []string{"privacypass/issuer", "privacypass/internal/voprf"}, "issue what it should only verify"},
 	{"tokens", []string{"privacypass/issuer"}, "make the tokens that it sells things for"},
 	{"privacypass/issuer/host", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
+	{"pseudods/server", []string{"mls/group", "client"}, "act as a member"},
 	{"cmd/ppissuer", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
 	{"mls/group", []string{"privacypass", "pseudods", "tokens", "storage"}, "do more than MLS"},
 }

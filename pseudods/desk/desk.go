@@ -21,6 +21,7 @@ type Desk struct {
 	names  map[wire.Operation]string
 	ledger tokens.Ledger
 	till   atomic.Pointer[tokens.Till]
+	look   func() bool
 }
 
 // New returns a desk. names are the names of operations in a price list; one that
@@ -35,6 +36,12 @@ func New(names map[wire.Operation]string, till *tokens.Till, ledger tokens.Ledge
 // has verified can still be spent, for as long as the ledger has their epochs.
 func (d *Desk) SetTill(till *tokens.Till) { d.till.Store(till) }
 
+// SetLook sets a function that is called when a token does not verify, and reports
+// whether there is a new till to try: an issuer may use a key before this service
+// has seen it. It must be cheap when nothing has changed. It is set before the
+// desk is used.
+func (d *Desk) SetLook(look func() bool) { d.look = look }
+
 // Payment is what was verified for one request.
 type Payment struct {
 	tokens.Payment
@@ -42,8 +49,9 @@ type Payment struct {
 }
 
 // Verify checks the tokens of a request and touches no store. It returns nil for
-// an operation that is free and comes without tokens. Its errors are
-// [wire.Error]s.
+// an operation that is free and comes without tokens. Tokens for a free operation
+// of a group are the price of [wire.PriceBurst], if the list has that. Its errors
+// are [wire.Error]s.
 func (d *Desk) Verify(op wire.Operation, encoded [][]byte) (*Payment, error) {
 	if len(encoded) > tokens.MaxCount {
 		return nil, &wire.Error{Code: wire.CodeTokenInvalid}
@@ -56,17 +64,27 @@ func (d *Desk) Verify(op wire.Operation, encoded [][]byte) (*Payment, error) {
 		}
 		parsed[i] = t
 	}
-	till, name := d.till.Load(), d.names[op]
-	p, err := till.Verify(name, parsed)
+	p, err := d.verify(op, parsed)
+	if err != nil && len(parsed) > 0 && d.look != nil && d.look() {
+		p, err = d.verify(op, parsed)
+	}
 	switch {
 	case errors.Is(err, tokens.ErrTokenRequired):
-		return nil, demand(till, name)
+		return nil, demand(d.till.Load(), d.names[op])
 	case err != nil:
 		return nil, &wire.Error{Code: wire.CodeTokenInvalid}
 	case p.Count() == 0:
 		return nil, nil
 	}
 	return &Payment{p, d.ledger}, nil
+}
+
+func (d *Desk) verify(op wire.Operation, parsed []*privacypass.Token) (tokens.Payment, error) {
+	till, name := d.till.Load(), d.names[op]
+	if _, _, priced := till.Price(name); !priced && name != "" && len(parsed) > 0 && op.IsGroup() {
+		name = wire.PriceBurst
+	}
+	return till.Verify(name, parsed)
 }
 
 // demand says what an operation costs.

@@ -28,10 +28,18 @@ type Config struct {
 	MaxRequest int64
 	// Provider returns the present provider document. Nil for none.
 	Provider func() *Provider
+	// MaxWait is how long the QS lets a read wait; the answer has as long, and some
+	// more, before the connection's write deadline.
+	MaxWait time.Duration
+	// Else serves all other paths. Nil for none.
+	Else http.Handler
 	// Observe, if set, is told of each answered request: its path, the error code,
 	// 0 for none, and how long it took. It gets nothing else on purpose.
 	Observe func(path string, code wire.Code, took time.Duration)
 }
+
+// writeTime is how long writing an answer may take.
+const writeTime = 30 * time.Second
 
 // Handler serves requests over HTTP.
 type Handler struct {
@@ -50,6 +58,9 @@ func NewHandler(cfg Config) *Handler {
 	for _, path := range []string{PathGroupOperation, PathWelcomeInfo, PathExternalCommitInfo, PathVerificationKey, PathConnectionRequest,
 		PathDeliverMessage, PathConnectionKeyPackages, PathGroupKeyPackages, PathQueueOperation, PathQueueRead} {
 		h.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(path, w, r) })
+	}
+	if cfg.Else != nil {
+		h.mux.Handle("/", cfg.Else)
 	}
 	if cfg.Provider != nil {
 		h.mux.HandleFunc("GET "+PathProvider, func(w http.ResponseWriter, _ *http.Request) {
@@ -71,6 +82,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 func (h *Handler) serve(path string, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	if path == PathQueueRead {
+		// It fails where there are no deadlines, which is fine.
+		_ = http.NewResponseController(w).SetWriteDeadline(start.Add(h.cfg.MaxWait + writeTime))
+	}
 	response, refused := h.answer(path, r)
 	if response == nil {
 		b, err := mls.Marshal(&wire.Response{Err: refused})

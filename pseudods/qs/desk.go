@@ -2,8 +2,6 @@ package qs
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/pseudods/pseudods/pseudods/desk"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -13,9 +11,6 @@ import (
 // prices are the names of operations in a price list. An operation that is not
 // among them is free.
 var prices = wire.PriceNames(wire.Operation.IsQueue)
-
-// PriceNames are the names of the operations in a price list.
-func PriceNames() []string { return slices.Sorted(maps.Values(prices)) }
 
 // Desk takes payments with a till and a ledger.
 type Desk struct{ *desk.Desk }

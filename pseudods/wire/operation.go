@@ -83,6 +83,11 @@ var priceNames = map[Operation]string{
 	OpConnectionRequest:  "connection-request",
 }
 
+// PriceBurst is the name in a price list of what exempts one request to a
+// delivery service from the limits on how many there may be, where its operation
+// costs nothing by itself. Clients pay it when they were told to wait.
+const PriceBurst = "burst"
+
 // PriceName returns the operation's name in a price list, or "" for one that
 // never costs tokens.
 func (o Operation) PriceName() string { return priceNames[o] }

@@ -8,6 +8,8 @@
 //	'r' group key                        a record
 //	'o' group lane sequence part         a part of a message: whether it is the
 //	                                     last in 1 octet, and its octets
+//	'n'                                  how often the database was replaced by
+//	                                     an older copy: 2 octets
 //
 // One request to the committer holds a whole batch, so that records, the replay
 // guard and the messages that follow from them are durable together or not at

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/pseudods/pseudods/privacypass"
@@ -61,6 +62,13 @@ func (l *Ledger) OpenEpoch(ctx context.Context, e tokens.Epoch) error {
 	}
 	l.admit(opened)
 	return nil
+}
+
+// Epochs returns the keys of the epochs that are open, in no order.
+func (l *Ledger) Epochs() []privacypass.KeyID {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Collect(maps.Keys(l.epochs))
 }
 
 // admit lets Spend see an epoch whose opening is durable.

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/pseudods/server"
+)
+
+// serve runs the service until SIGTERM or SIGINT, then lets requests and messages
+// under way end. A second signal ends the process at once. It prints one line with
+// the URL.
+func serve(args []string, stdout, stderr io.Writer) (err error) {
+	f := newFlags("serve", stderr).withConfig()
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	c.Logger = slog.New(slog.NewJSONHandler(stderr, nil))
+	c.Registry = prometheus.NewRegistry()
+	c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s, err := server.New(c)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next signal is not caught
+	where := s.Running()
+	where.PID = os.Getpid()
+	data := daemon.Dir(s.Data())
+	if err := data.SetRunning(where); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	fmt.Fprintln(stdout, where.URL)
+	return errors.Join(s.Run(ctx), data.Stopped())
+}

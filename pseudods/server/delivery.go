@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/groups"
+)
+
+// What a delivery service's directories hold, beside what a redeemer has there.
+const (
+	groupsDir = "groups"
+	nodeFile  = "node.secret" // ds.Config.Key
+)
+
+// delivery is the delivery service of a server with its stores.
+type delivery struct {
+	service    *ds.Service
+	dispatcher *ds.Dispatcher
+	store      *groups.Store
+	db         *badger.DB
+	redeemer   *redeemer
+	keys       []*mls.SignatureKey // newest first
+	log        *slog.Logger
+}
+
+// openPlace makes the directories of a role.
+func openPlace(p *Place, private *Private) (dir, keys, fences daemon.Dir, err error) {
+	if dir, err = daemon.OpenDir(p.Dir); err == nil {
+		if keys, err = daemon.OpenDir(private.Keys); err == nil {
+			fences, err = daemon.OpenDir(private.Fences)
+		}
+	}
+	return dir, keys, fences, err
+}
+
+// openDelivery opens the delivery service. to gets the keys by which deliveries
+// are signed.
+func openDelivery(c *Config, log *slog.Logger, m *metrics, to func([]*mls.SignatureKey) ds.Deliverer) (d *delivery, err error) {
+	d = &delivery{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("ds: %w", err), d.close())
+		}
+	}()
+	dir, secrets, fences, err := openPlace(&c.DS.Place, &c.DS.Private)
+	if err != nil {
+		return d, err
+	}
+	node, err := secrets.Secret(nodeFile)
+	if err != nil {
+		return d, err
+	}
+	if d.keys, err = signers(secrets); err != nil {
+		return d, err
+	}
+	d.db, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Fence: fences.Path(groupsDir + ".fence"),
+		OnRollback: groups.OnRollback, MinFree: c.MinFree})
+	if err != nil {
+		return d, err
+	}
+	d.store = groups.New(d.db)
+	restored, err := d.store.Restored()
+	if err != nil {
+		return d, err
+	}
+	if d.redeemer, err = c.openRedeemer(DS, dir, secrets, fences, log); err != nil {
+		return d, err
+	}
+	desk := ds.NewDesk(d.redeemer.till, d.redeemer.ledger)
+	desk.SetLook(d.redeemer.look)
+	d.redeemer.use = desk.SetTill
+	d.service, err = ds.New(ds.Config{
+		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: restored, Signers: d.keys,
+		MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, PerGroup: c.DS.PerGroup.limit(), PerLeaf: c.DS.PerLeaf.limit(),
+		Wake: func(refs []ds.Ref) { d.dispatcher.Wake(refs) },
+	})
+	if err != nil {
+		return d, err
+	}
+	d.dispatcher = ds.NewDispatcher(d.service, to(d.keys), ds.DispatcherConfig{Workers: c.DS.Workers, Report: m.outcomes})
+	return d, nil
+}
+
+func (r Rate) limit() ds.Limit { return ds.Limit{Every: time.Duration(r.Every), Burst: r.Burst} }
+
+// run dispatches messages until ctx is done.
+func (d *delivery) run(ctx context.Context) error {
+	err := d.dispatcher.Run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("ds: dispatcher: %w", err)
+}
+
+// flush waits until no message is on its way, or ctx is done.
+func (d *delivery) flush(ctx context.Context) {
+	for range ticks(ctx, 10*time.Millisecond) {
+		if waiting, err := d.store.Waiting(ctx, ds.Ref{}, 1); err != nil || len(waiting) == 0 {
+			return
+		}
+	}
+}
+
+func (d *delivery) ready() error {
+	return errors.Join(health("groups", d.db.Stats()), health("spent tokens", d.redeemer.ledger.Stats()))
+}
+
+// health says what keeps a store from taking writes.
+func health(name string, s badger.Stats) error {
+	switch {
+	case s.Failed:
+		return fmt.Errorf("%s: %w", name, badger.ErrFailed)
+	case s.WritesOff:
+		return fmt.Errorf("%s: %w", name, badger.ErrNoSpace)
+	}
+	return nil
+}
+
+func (d *delivery) close() (err error) {
+	if d.db != nil {
+		err = d.db.Close()
+	}
+	if d.redeemer != nil {
+		err = errors.Join(err, d.redeemer.ledger.Close())
+	}
+	return err
+}
+
+// published returns the public keys for the provider document.
+func published(keys []*mls.SignatureKey) (out [][]byte) {
+	for _, k := range keys {
+		out = append(out, k.Public())
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/pseudods/pseudods/pseudods/httpapi"
+)
+
+const (
+	documentAge     = 5 * time.Minute  // a peer's document is fetched anew after it
+	documentRetry   = 10 * time.Second // and not more often than this
+	documentTimeout = 10 * time.Second
+	maxDocument     = 128 << 10
+)
+
+// errPeer: a peer's document cannot be had, or is another's.
+var errPeer = errors.New("server: no provider document of the peer")
+
+// peer is another provider, or a part of this one that runs elsewhere.
+type peer struct {
+	domain, base string
+	http         *http.Client
+
+	// mu is held while the document is fetched and guards the rest.
+	mu      sync.Mutex
+	doc     *httpapi.Provider
+	fetched time.Time // successfully
+	tried   time.Time
+}
+
+// document returns the peer's provider document, not older than age if one can be
+// had. The peer speaks for its own domain alone.
+func (p *peer) document(ctx context.Context, age time.Duration) (*httpapi.Provider, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.doc != nil && now.Sub(p.fetched) < age {
+		return p.doc, nil
+	}
+	if now.Sub(p.tried) >= documentRetry || p.tried.IsZero() {
+		p.tried = now
+		if doc, err := p.fetch(ctx); err == nil && doc.Domain == p.domain {
+			p.doc, p.fetched = doc, now
+		}
+	}
+	if p.doc == nil {
+		return nil, errPeer
+	}
+	return p.doc, nil
+}
+
+func (p *peer) fetch(ctx context.Context) (*httpapi.Provider, error) {
+	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
+	defer cancel()
+	u, err := url.JoinPath(p.base, httpapi.PathProvider)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%w: status %d", errPeer, res.StatusCode)
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.ParseProvider(b)
+}
+
+// newPeers makes the peers of a configuration. If a part of this provider runs
+// elsewhere it is a peer by its own domain.
+func newPeers(c *Config, hc *http.Client) map[string]*peer {
+	peers := map[string]*peer{}
+	for domain, base := range c.Peers {
+		peers[domain] = &peer{domain: domain, base: base, http: hc}
+	}
+	if !c.runs(DS) && c.DS.URL != "" {
+		peers[c.Domain] = &peer{domain: c.Domain, base: c.DS.URL, http: hc}
+	}
+	return peers
+}
+
+// newHTTPClient is for what one service asks of another. It follows no redirects:
+// addresses are what operators configured.
+func newHTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = http.ProxyFromEnvironment
+	transport.MaxIdleConnsPerHost = 32
+	transport.ResponseHeaderTimeout = 30 * time.Second
+	return &http.Client{
+		Transport:     transport,
+		Timeout:       time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

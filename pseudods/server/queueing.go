@@ -1,0 +1,102 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/qs/addresskeys"
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/queues"
+)
+
+const (
+	queuesDir    = "queues"
+	addressesDir = "addresses" // in the keys directory: see addresskeys
+	// maintainEvery is how often what has expired is forgotten.
+	maintainEvery = time.Hour
+	maxAhead      = 5 * time.Minute // of a request's expiry
+)
+
+// queueing is the queue service of a server with its stores.
+type queueing struct {
+	service  *qs.Service
+	handler  *queueService
+	db       *badger.DB
+	redeemer *redeemer
+	log      *slog.Logger
+}
+
+func openQueueing(c *Config, log *slog.Logger, peers map[string]*peer) (q *queueing, err error) {
+	q = &queueing{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("qs: %w", err), q.close())
+		}
+	}()
+	dir, secrets, fences, err := openPlace(&c.QS.Place, &c.QS.Private)
+	if err != nil {
+		return q, err
+	}
+	ring, err := addresskeys.Open(addresskeys.Config{Dir: secrets.Path(addressesDir)}, time.Now())
+	if err != nil {
+		return q, err
+	}
+	q.db, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Fence: fences.Path(queuesDir + ".fence"),
+		OnRollback: queues.OnRollback, MinFree: c.MinFree})
+	if err != nil {
+		return q, err
+	}
+	store, err := queues.New(context.Background(), q.db)
+	if err != nil {
+		return q, err
+	}
+	if q.redeemer, err = c.openRedeemer(QS, dir, secrets, fences, log); err != nil {
+		return q, err
+	}
+	desk := qs.NewDesk(q.redeemer.till, q.redeemer.ledger)
+	desk.SetLook(q.redeemer.look)
+	q.redeemer.use = desk.SetTill
+	q.service, err = qs.New(qs.Config{
+		Domain: c.Domain, Store: store, Keys: ring, Payments: desk,
+		Mix: time.Duration(c.QS.Mix), MaxEntries: c.QS.MaxEntries, MaxBytes: c.QS.MaxBytes, MaxTTLDays: c.QS.MaxTTLDays, IdleDays: c.QS.IdleDays,
+		MaxWait: time.Duration(c.QS.MaxWait), MaxReaders: c.QS.MaxReaders, MaxAhead: maxAhead,
+	})
+	if err != nil {
+		return q, err
+	}
+	q.handler = &queueService{Service: q.service, domain: c.Domain, maxAhead: maxAhead,
+		senders: &senders{domain: c.Domain, peers: peers, names: slices.Sorted(maps.Keys(peers))}}
+	return q, nil
+}
+
+// tend forgets what has expired until ctx is done.
+func (q *queueing) tend(ctx context.Context) {
+	for range ticks(ctx, maintainEvery) {
+		if err := q.service.Maintain(ctx); err != nil && ctx.Err() == nil {
+			q.log.Error("queues not maintained", "error", err)
+		}
+	}
+}
+
+func (q *queueing) ready() error {
+	return errors.Join(health("queues", q.db.Stats()), health("spent tokens", q.redeemer.ledger.Stats()))
+}
+
+func (q *queueing) close() (err error) {
+	if q.service != nil {
+		q.service.Close()
+	}
+	if q.db != nil {
+		err = q.db.Close()
+	}
+	if q.redeemer != nil {
+		err = errors.Join(err, q.redeemer.ledger.Close())
+	}
+	return err
+}

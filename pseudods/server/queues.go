@@ -1,0 +1,154 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/httpapi"
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// maxQueueRequest is the longest request to a queue service in octets: a delivery
+// to as many recipients as one may have.
+const maxQueueRequest = 4 << 20
+
+// queueService answers encoded requests with a queue service: those of clients,
+// and deliveries, for which it finds out whose they are.
+type queueService struct {
+	*qs.Service
+	domain   string
+	maxAhead time.Duration
+	senders  *senders
+}
+
+var _ httpapi.Service = (*queueService)(nil)
+
+// Handle implements httpapi.Service.
+func (s *queueService) Handle(ctx context.Context, encoded []byte) []byte {
+	body, err := s.answer(ctx, encoded)
+	if err != nil {
+		return respond(nil, err)
+	}
+	return respond(body, nil)
+}
+
+// respond encodes an answer, or a refusal.
+func respond(body []byte, err error) []byte {
+	r := wire.Response{Body: body}
+	if err != nil {
+		refused := new(wire.Error)
+		if !errors.As(err, &refused) {
+			refused = &wire.Error{Code: wire.CodeInternal}
+		}
+		r = wire.Response{Err: refused}
+	}
+	b, err := mls.Marshal(&r)
+	if err != nil {
+		b, err = mls.Marshal(&wire.Response{Err: &wire.Error{Code: wire.CodeInternal}})
+	}
+	if err != nil {
+		panic("server: a refusal has no encoding")
+	}
+	return b
+}
+
+func (s *queueService) answer(ctx context.Context, encoded []byte) ([]byte, error) {
+	r, err := wire.ParseRequest(encoded, maxQueueRequest)
+	switch {
+	case errors.Is(err, wire.ErrVersion):
+		return nil, &wire.Error{Code: wire.CodeUnsupportedVersion}
+	case len(encoded) > maxQueueRequest:
+		return nil, &wire.Error{Code: wire.CodeTooLarge}
+	case err != nil:
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	case r.Operation == wire.OpDeliver:
+		return s.deliver(ctx, r)
+	}
+	return s.Service.Handle(ctx, r, wire.Digest(encoded))
+}
+
+// deliver takes a delivery of another service. Repeating one changes nothing,
+// since deliveries are numbered.
+func (s *queueService) deliver(ctx context.Context, r *wire.Request) ([]byte, error) {
+	now := time.Now()
+	switch seconds := uint64(now.Unix()); {
+	case r.RecipientDomain != s.domain:
+		return nil, &wire.Error{Code: wire.CodeWrongRecipient}
+	case r.ExpiresAt < seconds || r.ExpiresAt > seconds+uint64(s.maxAhead/time.Second):
+		return nil, &wire.Error{Code: wire.CodeStale}
+	case !r.GroupStateKey.IsZero() || len(r.Tokens) > 0:
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	case r.Auth.Type != wire.AuthService:
+		return nil, &wire.Error{Code: wire.CodeNotAllowed}
+	}
+	domain, err := s.senders.authenticate(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var d wire.Delivery
+	if err := mls.UnmarshalWithin(mls.Limits{MaxBytes: maxQueueRequest, MaxElements: qs.MaxRecipients + 1, MaxDepth: 4}, r.Body, &d); err != nil {
+		return nil, &wire.Error{Code: wire.CodeMalformed}
+	}
+	report, err := s.Deliver(ctx, domain, &d)
+	if errors.Is(err, qs.ErrSize) {
+		return nil, &wire.Error{Code: wire.CodeTooLarge}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return mls.Marshal(&report)
+}
+
+// senders are the delivery services whose deliveries are taken: the own one, and
+// those whose provider documents name the key. If two name the same key it is the
+// own one's, else that of the first by name: nobody can claim a key of this
+// provider.
+type senders struct {
+	domain string
+	own    [][]byte // keys of the own delivery service, if it runs here
+	peers  map[string]*peer
+	names  []string // of the peers, in order
+}
+
+// authenticate returns the domain of the service that signed the request.
+func (s *senders) authenticate(ctx context.Context, r *wire.Request) (string, error) {
+	for _, key := range s.own {
+		if id := keyID(key); bytes.Equal(id[:], r.Auth.KeyID) {
+			return s.domain, verifyService(key, r)
+		}
+	}
+	// A key that no document names may be newer than the documents.
+	for _, age := range []time.Duration{documentAge, documentRetry} {
+		for _, name := range s.names {
+			doc, err := s.peers[name].document(ctx, age)
+			if err != nil {
+				continue
+			}
+			for _, key := range doc.Keys {
+				if id := keyID(key); bytes.Equal(id[:], r.Auth.KeyID) {
+					return name, verifyService(key, r)
+				}
+			}
+		}
+	}
+	return "", &wire.Error{Code: wire.CodeNotAllowed}
+}
+
+func verifyService(key []byte, r *wire.Request) error {
+	suite, err := mls.X25519AES128GCM.Suite()
+	if err != nil {
+		return err
+	}
+	tbs, err := r.TBS()
+	if err != nil {
+		return err
+	}
+	if suite.VerifyWithLabel(key, wire.SignatureLabel, tbs, r.Auth.Signature) != nil {
+		return &wire.Error{Code: wire.CodeNotAllowed}
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
+	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/pseudods/httpapi"
+)
+
+const (
+	maxGroupRequest = 512 << 10       // octets of a request to a delivery service
+	flushTimeout    = 5 * time.Second // for messages on their way, before the end
+)
+
+// Server is some roles of a provider with their stores and listeners.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	issuer  *host.Host
+	qs      *queueing
+	ds      *delivery
+	admin   *daemon.Admin
+	servers daemon.Servers
+	urls    map[Role]string
+	at      map[string]string // role or "admin", and where it listens
+
+	cancel context.CancelFunc // ends what Run started
+	run    context.Context
+	once   sync.Once
+	closed error
+	done   chan struct{} // closed when Run has ended, or never began
+	began  sync.Once
+}
+
+// New opens or makes what the configuration asks for and listens, but answers
+// nobody before Run.
+func New(c Config) (s *Server, err error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	s = &Server{cfg: c, log: c.Logger, urls: map[Role]string{}, at: map[string]string{}, done: make(chan struct{})}
+	s.run, s.cancel = context.WithCancel(context.Background())
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	registry := c.Registry
+	if registry == nil {
+		registry = prometheus.NewRegistry()
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.release())
+		}
+	}()
+	if _, err := daemon.OpenDir(c.Data); err != nil {
+		return nil, err
+	}
+	m := newMetrics(registry)
+	if err := s.open(registry, m); err != nil {
+		return nil, err
+	}
+	if err := s.listen(m); err != nil {
+		return nil, err
+	}
+	s.admin = daemon.NewAdmin(registry, s.ready)
+	if s.issuer != nil {
+		s.admin.HandleFunc("POST "+host.ReductionsPath, s.issuer.Reduce)
+	}
+	admin, err := net.Listen("tcp", c.AdminListen)
+	if err != nil {
+		return nil, err
+	}
+	s.at["admin"] = "http://" + admin.Addr().String()
+	s.servers.Add(admin, daemon.NewServer(s.admin))
+	return s, nil
+}
+
+// open opens the roles: the issuer first, whose keys the others read, and the
+// queue service before the delivery service that hands to it.
+func (s *Server) open(registry prometheus.Registerer, m *metrics) (err error) {
+	c := &s.cfg
+	if c.runs(Issuer) {
+		data, err := daemon.OpenDir(c.Issuer.Dir)
+		if err != nil {
+			return err
+		}
+		s.issuer, err = host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree})
+		if err != nil {
+			return fmt.Errorf("issuer: %w", err)
+		}
+	}
+	client := newHTTPClient()
+	peers := newPeers(c, client)
+	if c.runs(QS) {
+		if s.qs, err = openQueueing(c, s.log, peers); err != nil {
+			return err
+		}
+	}
+	if c.runs(DS) {
+		d := &deliverer{domain: c.Domain, ownURL: c.QS.URL, peers: peers, http: client, targets: map[string]*target{}}
+		if s.qs != nil {
+			d.own = s.qs.service
+		}
+		s.ds, err = openDelivery(c, s.log, m, func(keys []*mls.SignatureKey) ds.Deliverer {
+			d.signer = func() *mls.SignatureKey { return keys[0] }
+			return d
+		})
+		if err != nil {
+			return err
+		}
+		if s.qs != nil {
+			s.qs.handler.senders.own = published(s.ds.keys)
+		}
+	}
+	return nil
+}
+
+// listen opens the listeners: one for the roles that have none of their own, and
+// one for each of the others.
+func (s *Server) listen(m *metrics) error {
+	c := &s.cfg
+	addresses := map[string][]Role{}
+	for _, role := range c.Roles {
+		address := s.place(role).Listen
+		if address == "" {
+			address = c.Listen
+		}
+		addresses[address] = append(addresses[address], role)
+	}
+	for address, roles := range addresses {
+		l, err := daemon.Listen(address, c.TLS)
+		if err != nil {
+			return err
+		}
+		scheme := "http://"
+		if c.TLS != nil {
+			scheme = "https://"
+		}
+		for _, role := range roles {
+			s.at[string(role)] = scheme + l.Addr().String()
+			if s.urls[role] = s.place(role).URL; s.urls[role] == "" && s.place(role).Listen == "" {
+				s.urls[role] = c.URL
+			}
+			if s.urls[role] == "" {
+				s.urls[role] = s.at[string(role)]
+			}
+		}
+		s.servers.Add(l, daemon.NewServer(s.handler(roles, m)))
+	}
+	return nil
+}
+
+func (s *Server) place(r Role) *Place {
+	switch r {
+	case DS:
+		return &s.cfg.DS.Place
+	case QS:
+		return &s.cfg.QS.Place
+	}
+	return &s.cfg.Issuer.Place
+}
+
+// handler serves some roles. Those of package httpapi share its paths; all others
+// are the issuer's.
+func (s *Server) handler(roles []Role, m *metrics) http.Handler {
+	api := httpapi.Config{Provider: s.provider, Observe: m.request, MaxWait: time.Duration(s.cfg.QS.MaxWait)}
+	if slices.Contains(roles, DS) {
+		api.DS = s.ds.service
+	}
+	if slices.Contains(roles, QS) {
+		api.QS = s.qs.handler
+	}
+	if slices.Contains(roles, Issuer) {
+		api.Else = s.issuer
+	}
+	return httpapi.NewHandler(api)
+}
+
+// URL returns what the outside reaches a role by, here or elsewhere, or "".
+func (s *Server) URL(r Role) string {
+	if u := s.urls[r]; u != "" {
+		return u
+	}
+	return s.place(r).URL
+}
+
+// Running says where the server listens.
+func (s *Server) Running() daemon.Running {
+	r := daemon.Running{Admin: s.at["admin"], Roles: map[string]string{}}
+	for _, role := range s.cfg.Roles {
+		r.Roles[string(role)] = s.at[string(role)]
+		if s.place(role).Listen == "" || r.URL == "" {
+			r.URL = s.at[string(role)]
+		}
+	}
+	return r
+}
+
+func (s *Server) ready() error {
+	var err error
+	if s.issuer != nil {
+		err = s.issuer.Ready()
+	}
+	if s.qs != nil {
+		err = errors.Join(err, s.qs.ready())
+	}
+	if s.ds != nil {
+		err = errors.Join(err, s.ds.ready())
+	}
+	return err
+}
+
+// Data returns the server's data directory.
+func (s *Server) Data() string { return s.cfg.Data }
