@@ -66,9 +66,15 @@ func (r *request) updateMembers(b *wire.GroupCommit, staged *publicgroup.StagedC
 		if err := g.setAddress(c.Leaf, nil); err != nil {
 			return err
 		}
+		if err := r.mark(c.Leaf, 0); err != nil {
+			return err
+		}
 	}
 	for i, c := range e.Added {
 		if err := g.addUser(c.Leaf, c.New); err != nil {
+			return err
+		}
+		if err := r.mark(c.Leaf, r.day()); err != nil {
 			return err
 		}
 		address, err := queueAddress(e.KeyPackages[i])
@@ -90,6 +96,9 @@ func (r *request) updateMembers(b *wire.GroupCommit, staged *publicgroup.StagedC
 		return err
 	}
 	if err := g.addUser(e.Committer, leaf); err != nil {
+		return err
+	}
+	if err := r.mark(e.Committer, r.day()); err != nil {
 		return err
 	}
 	return g.setAddress(e.Committer, b.Address)
@@ -130,7 +139,7 @@ func (r *request) welcome(b *wire.GroupCommit, staged *publicgroup.StagedCommit,
 			return err
 		}
 		f := &wire.Fanout{Kind: wire.FanoutWelcome, Message: message, JoinInfo: b.Joiners[i].JoinInfo}
-		if err := out.toJoiner(f, address, b.Joiners[i].Secret); err != nil {
+		if err := out.toJoiner(f, c.Leaf, address, b.Joiners[i].Secret); err != nil {
 			return err
 		}
 	}

@@ -61,6 +61,11 @@ type Config struct {
 	// service proposes nothing.
 	Signers []*mls.SignatureKey
 
+	// IdleDays is after how many days without a request a member is proposed to
+	// be removed, in groups that name the service among their external senders.
+	// Default 90; negative for never.
+	IdleDays int
+
 	// MaxMembers of a group. Default 1024. A message to a group is one batch of
 	// the store, with some 220 octets for each member.
 	MaxMembers uint32
@@ -103,6 +108,7 @@ func (c *Config) validate() error {
 			return errors.New("ds: a signer is not an Ed25519 key")
 		}
 	}
+	orDefault(&c.IdleDays, 90)
 	orDefault(&c.MaxMembers, 1024)
 	orDefault(&c.MaxRequest, 512<<10)
 	orDefault(&c.MaxMessage, 128<<10)

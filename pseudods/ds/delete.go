@@ -8,7 +8,7 @@ import (
 // they expire, and the head, so that nobody creates the group anew.
 var keptKinds = map[byte]bool{keyHead: true, keyNonce: true, keyExpiry: true}
 
-var allKinds = []byte{keyHead, keyHeader, keyLink, keyNode, keyStale, keyPublic, keyProposal, keyRetained, keyMembers, keyUser, keyJoin, keyJoins, keyRoster, keyOutcome, keyAccess, keyNonce, keyExpiry}
+var allKinds = []byte{keyHead, keyHeader, keyLink, keyNode, keyStale, keyPublic, keyProposal, keyRetained, keyMembers, keyUser, keyJoin, keyJoins, keyRoster, keyOutcome, keyAccess, keyActivity, keyNonce, keyExpiry}
 
 // doDelete deletes a group whose last member asks for it. Messages that wait
 // still go out, among them the commits that removed the others.
@@ -35,6 +35,7 @@ func doDelete(r *request) (mls.Marshaler, error) {
 			from = append(found[0].Key, 0)
 		}
 	}
+	g.drop()
 	g.head, g.rewriteHead = head{}, true
 	return answer, nil
 }

@@ -171,13 +171,20 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
 		return false, err
 	}
 	outcomes := map[wire.Outcome]int{}
-	for _, delivery := range p.deliveries {
-		report, err := d.to.Deliver(ctx, p.domain, delivery)
+	var lost losses
+	for _, s := range p.shipments {
+		report, err := d.to.Deliver(ctx, p.domain, &s.Delivery)
 		if err != nil {
 			return false, err
 		}
 		for _, o := range report {
 			outcomes[o]++
+		}
+		lost = append(lost, s.lost(report)...)
+	}
+	if len(lost) > 0 {
+		if err := d.service.note(ctx, ref.Group, lost); err != nil {
+			return false, err
 		}
 	}
 	if err := store.Done(ctx, ref.Group, ref.Lane, m.Sequence); err != nil {

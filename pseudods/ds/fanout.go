@@ -14,15 +14,28 @@ import (
 // parcel is what waits for one provider: all that follows from one request. It
 // is made while the group is open, since nothing can be opened later.
 type parcel struct {
-	domain     string
-	deliveries []*wire.Delivery
+	domain    string
+	shipments []*shipment
+}
+
+// shipment is a delivery, and which leaves its recipients are, in order.
+type shipment struct {
+	wire.Delivery
+	leaves []mls.LeafIndex
+}
+
+func (s *shipment) to(l mls.LeafIndex, r wire.Recipient) {
+	s.Recipients, s.leaves = append(s.Recipients, r), append(s.leaves, l)
 }
 
 func (p *parcel) MarshalTLS(w *tlscodec.Writer) {
 	w.Opaque([]byte(p.domain))
 	w.Vector(func(w *tlscodec.Writer) {
-		for _, d := range p.deliveries {
-			d.MarshalTLS(w)
+		for _, s := range p.shipments {
+			s.Delivery.MarshalTLS(w)
+			for _, l := range s.leaves {
+				w.Uint32(uint32(l))
+			}
 		}
 	})
 }
@@ -30,9 +43,12 @@ func (p *parcel) MarshalTLS(w *tlscodec.Writer) {
 func (p *parcel) UnmarshalTLS(r *tlscodec.Reader) {
 	*p = parcel{domain: string(r.Opaque())}
 	r.Vector(func(r *tlscodec.Reader) {
-		d := new(wire.Delivery)
-		d.UnmarshalTLS(r)
-		p.deliveries = append(p.deliveries, d)
+		s := new(shipment)
+		s.Delivery.UnmarshalTLS(r)
+		for range s.Recipients {
+			s.leaves = append(s.leaves, mls.LeafIndex(r.Uint32()))
+		}
+		p.shipments = append(p.shipments, s)
 	})
 }
 
@@ -83,15 +99,15 @@ func (f *fanout) recipient(a *wire.QueueAddress, s seal.DeliverySecret, entry [w
 }
 
 // add begins a delivery of a payload to one provider.
-func (f *fanout) add(domain string, payload []byte) *wire.Delivery {
+func (f *fanout) add(domain string, payload []byte) *shipment {
 	p := f.parcels[domain]
 	if p == nil {
 		p = &parcel{domain: domain}
 		f.parcels[domain], f.order = p, append(f.order, domain)
 	}
-	d := &wire.Delivery{Payload: payload}
-	p.deliveries = append(p.deliveries, d)
-	return d
+	s := &shipment{Delivery: wire.Delivery{Payload: payload}}
+	p.shipments = append(p.shipments, s)
+	return s
 }
 
 // toAll sends a message to all members of the epoch as it is, its sender too: a
@@ -105,13 +121,13 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 	if err := f.group.allPages(); err != nil {
 		return err
 	}
-	deliveries := map[string]*wire.Delivery{}
+	shipments := map[string]*shipment{}
 	for i := range f.group.header.pages {
 		p, err := f.group.page(i)
 		if err != nil {
 			return err
 		}
-		for _, a := range p {
+		for place, a := range p {
 			if a == nil {
 				continue
 			}
@@ -120,12 +136,12 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 			if err != nil {
 				return err
 			}
-			d := deliveries[a.Address.Domain]
-			if d == nil {
-				d = f.add(a.Address.Domain, payload)
-				deliveries[a.Address.Domain] = d
+			to := shipments[a.Address.Domain]
+			if to == nil {
+				to = f.add(a.Address.Domain, payload)
+				shipments[a.Address.Domain] = to
 			}
-			d.Recipients = append(d.Recipients, f.recipient(&a.Address, s, sealed))
+			to.to(mls.LeafIndex(i*pageSize+place), f.recipient(&a.Address, s, sealed))
 		}
 	}
 	return nil
@@ -151,14 +167,13 @@ func (f *fanout) toOne(m *wire.Fanout, to mls.LeafIndex) error {
 	if err != nil {
 		return err
 	}
-	d := f.add(a.Address.Domain, payload)
-	d.Recipients = []wire.Recipient{f.recipient(&a.Address, s, sealed)}
+	f.add(a.Address.Domain, payload).to(to, f.recipient(&a.Address, s, sealed))
 	f.group.header.targeted, f.group.rewrite = f.group.header.targeted+1, true
 	return nil
 }
 
 // toJoiner sends a Welcome to a client that has nothing but its KeyPackage.
-func (f *fanout) toJoiner(m *wire.Fanout, to *wire.KeyPackageAddress, s secret.Bytes) error {
+func (f *fanout) toJoiner(m *wire.Fanout, at mls.LeafIndex, to *wire.KeyPackageAddress, s secret.Bytes) error {
 	payload, entry, err := f.seal(m, f.sequence(true))
 	if err != nil {
 		return err
@@ -167,8 +182,7 @@ func (f *fanout) toJoiner(m *wire.Fanout, to *wire.KeyPackageAddress, s secret.B
 	if err != nil {
 		return fmt.Errorf("%w: %w", mls.ErrKeyPackage, err)
 	}
-	d := f.add(to.Address.Domain, payload)
-	d.Recipients = []wire.Recipient{f.recipient(&to.Address, seal.DeliverySecret{Bytes: s}, sealed)}
+	f.add(to.Address.Domain, payload).to(at, f.recipient(&to.Address, seal.DeliverySecret{Bytes: s}, sealed))
 	return nil
 }
 

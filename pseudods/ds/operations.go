@@ -121,6 +121,9 @@ func doCreate(r *request) (mls.Marshaler, error) {
 	if err := g.addUser(0, nodes[0].Leaf); err != nil {
 		return nil, err
 	}
+	if err := r.mark(0, r.day()); err != nil {
+		return nil, err
+	}
 	if err := g.updateRoster(b.Roster); err != nil {
 		return nil, err
 	}

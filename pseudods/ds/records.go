@@ -25,7 +25,8 @@ const (
 	keyProposal = 'p' // name of a proposal -> sealed message
 	keyRetained = 'e' // epoch -> sealed publicgroup.Retained
 	keyMembers  = 'm' // page -> sealed page
-	keyUser     = 'u' // name of a user -> sealed leaves
+	keyUser     = 'u' // name of a user -> sealed leaves, ascending
+	keyActivity = 'y' // sealed: activity
 	keyJoin     = 'j' // name of a joiner -> join
 	keyJoins    = 'J' // epoch -> plain: names of its joiners
 	keyRoster   = 'R' // generation, part -> sealed part
@@ -53,6 +54,7 @@ type head struct {
 	generation atrest.Generation
 	wraps      []wrap // for the epochs whose group state keys open the group, ascending
 	access     uint8  // bit i: there is an access request at place i
+	losses     []byte // those that wait, sealed under the service's key; empty if none do
 }
 
 type wrap struct {
@@ -70,12 +72,13 @@ func (h *head) MarshalTLS(w *tlscodec.Writer) {
 		}
 	})
 	w.Uint8(h.access)
+	w.Opaque(h.losses)
 }
 
 func (h *head) UnmarshalTLS(r *tlscodec.Reader) {
 	*h = head{header: r.Uint64(), generation: atrest.Generation(r.Uint32())}
 	r.Vector(func(r *tlscodec.Reader) { h.wraps = append(h.wraps, wrap{r.Uint64(), r.Opaque()}) })
-	h.access = r.Uint8()
+	h.access, h.losses = r.Uint8(), r.Opaque()
 }
 
 // header is what every request with a key reads.
@@ -89,6 +92,11 @@ type header struct {
 	// released is the epoch up to which stale node versions were dropped.
 	released uint64
 	pages    []uint64 // version at which each page of members was written
+	// dead and idle are members who shall leave, since their queues are gone or
+	// since they were not heard of for long.
+	dead, idle leaves
+	activity   uint64 // version at which the activity was written, 0 for never
+	swept      uint32 // day on which it was last looked through
 	// targeted is how many of the group's batches with messages had none for all
 	// members.
 	targeted uint64
@@ -107,6 +115,10 @@ func (h *header) MarshalTLS(w *tlscodec.Writer) {
 			w.Uint64(v)
 		}
 	})
+	h.dead.MarshalTLS(w)
+	h.idle.MarshalTLS(w)
+	w.Uint64(h.activity)
+	w.Uint32(h.swept)
 	w.Uint64(h.targeted)
 	w.Vector(func(w *tlscodec.Writer) {
 		for i := range h.rosters {
@@ -121,7 +133,9 @@ func (h *header) UnmarshalTLS(r *tlscodec.Reader) {
 	h.indexKey = secret.Clone(r.Fixed(indexKeySize))
 	h.released = r.Uint64()
 	r.Vector(func(r *tlscodec.Reader) { h.pages = append(h.pages, r.Uint64()) })
-	h.targeted = r.Uint64()
+	h.dead.UnmarshalTLS(r)
+	h.idle.UnmarshalTLS(r)
+	h.activity, h.swept, h.targeted = r.Uint64(), r.Uint32(), r.Uint64()
 	r.Vector(func(r *tlscodec.Reader) {
 		var g rosterGeneration
 		g.UnmarshalTLS(r)
@@ -161,7 +175,7 @@ func (p *page) UnmarshalTLS(r *tlscodec.Reader) {
 	})
 }
 
-// leaves are those of one user, ascending.
+// leaves are some of a group's, such as those of one user.
 type leaves []mls.LeafIndex
 
 func (l *leaves) MarshalTLS(w *tlscodec.Writer) {

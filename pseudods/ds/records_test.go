@@ -17,13 +17,15 @@ func recordStructures() []struct{ full, empty body } {
 	address := &wire.MemberAddress{Secret: secret.New(make([]byte, 32)), Address: wire.QueueAddress{Domain: "qs.example",
 		Sealed: wire.SealedAddress{Kind: wire.AddressBound, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, wire.AddressCiphertextSize)}}}
 	return []struct{ full, empty body }{
-		{&head{1, 2, []wrap{{3, []byte("wrapped")}, {4, []byte("wrapped")}}, 5}, new(head)},
+		{&head{1, 2, []wrap{{3, []byte("wrapped")}, {4, []byte("wrapped")}}, 5, []byte("losses")}, new(head)},
 		{&page{0: address, 7: address, 63: address}, new(page)},
 		{&accessRecord{1, 2, 3, []byte("request")}, new(accessRecord)},
+		{&losses{{1, [16]byte{2}, true}, {leaf: 3}}, new(losses)},
+		{&activity{20_000, 0, 20_001}, new(activity)},
 		{&leaves{1, 5}, new(leaves)},
 		{&join{1, 2, []byte("wrapped"), []byte("sealed")}, new(join)},
 		{&joinContent{1, 8, []byte("hash"), 3, []byte("key"), 2, 5}, new(joinContent)},
-		{&parcel{"qs.example", []*wire.Delivery{{Payload: []byte("payload"), Recipients: []wire.Recipient{{Address: address.Address.Sealed}}}}}, new(parcel)},
+		{&parcel{"qs.example", []*shipment{{wire.Delivery{Payload: []byte("payload"), Recipients: []wire.Recipient{{Address: address.Address.Sealed}}}, []mls.LeafIndex{4}}}}, new(parcel)},
 	}
 }
 

@@ -80,12 +80,14 @@ type mail struct {
 	mu    sync.Mutex
 	boxes map[string]*box
 	fail  func(domain string) error
+	count func(*wire.Delivery)
 }
 
 type box struct {
 	last    uint64 // delivery number
 	binding [32]byte
 	items   []item
+	revoked bool
 }
 
 type item struct {
@@ -98,6 +100,9 @@ var _ ds.Deliverer = (*mail)(nil)
 func (m *mail) Deliver(_ context.Context, domain string, d *wire.Delivery) (wire.DeliveryReport, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.count != nil {
+		m.count(d)
+	}
 	if m.fail != nil {
 		if err := m.fail(domain); err != nil {
 			return nil, err
@@ -109,6 +114,9 @@ func (m *mail) Deliver(_ context.Context, domain string, d *wire.Delivery) (wire
 		switch {
 		case b == nil || b.binding != [32]byte{} && b.binding != r.Binding:
 			report = append(report, wire.UnknownAddress)
+			continue
+		case b.revoked:
+			report = append(report, wire.Revoked)
 			continue
 		case r.Number > b.last:
 			b.last, b.binding = r.Number, r.Binding
@@ -144,13 +152,14 @@ type client struct {
 	cfg     group.Config
 	mls     *group.Client
 	user    *mls.SignatureKey
+	context mls.Extensions // of the groups it creates, beside the policy
 	kp      *mls.KeyPackage
 	address wire.MemberAddress
 	welcome *seal.PrivateKey
 	read    int // items of its box that were read
 	seen    []string
 	roster  []wire.RosterPart // that came with commits
-	joined  *wire.Roster      // that it found when it joined
+	entered *wire.Roster      // that it found when it joined
 	last    uint64            // sequence
 	misses  bool              // not every message reaches it
 	gone    bool
@@ -269,7 +278,7 @@ func (c *client) createBody(policy ...*wire.GroupPolicy) *wire.CreateGroup {
 	var id wire.NewGroupID
 	c.address.Address.Sealed.Kind = wire.AddressBound
 	c.ok(c.call(c.request(wire.OpRequestGroupID, &wire.Empty{}, wire.Auth{}, secret.Bytes{}), &id))
-	var context mls.Extensions
+	context := c.context
 	for _, p := range policy {
 		context = must(context.With(wire.ExtensionGroupPolicy, p))
 	}
@@ -398,7 +407,7 @@ func (c *client) receive(joinKey func() secret.Bytes) {
 			c.ok(err)
 			var nodes mls.RatchetTree
 			c.ok(mls.Unmarshal(info.Tree, &nodes))
-			c.joined = info.Roster
+			c.entered = info.Roster
 			c.Group = must(group.JoinWelcome(c.cfg, m.Welcome, group.JoinOptions{Tree: nodes}))
 			if must(c.OwnLeaf()) != mls.LeafIndex(info.Leaf) || string(f.JoinInfo) != "join info" {
 				c.Fatal("the service names another leaf, or lost the join info")
@@ -434,7 +443,13 @@ func (r *rig) settle(by *client, all ...*client) {
 // founded makes a group of n users who all have joined.
 func (r *rig) founded(n int) []*client {
 	r.Helper()
-	all := []*client{r.found("user 0")}
+	return r.joined(r.found("user 0"), n)
+}
+
+// joined adds users to a group of one until there are n.
+func (r *rig) joined(a *client, n int) []*client {
+	r.Helper()
+	all := []*client{a}
 	for i := 1; i < n; i++ {
 		all = append(all, r.person(fmt.Sprint("user ", i), []string{"one.example", "two.example"}[i%2]))
 	}

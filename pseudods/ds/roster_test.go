@@ -65,7 +65,7 @@ func TestRosterFollowsTheGroup(t *testing.T) {
 	b, c, d := r.person("b", "one.example"), r.person("c", "one.example"), r.person("d", "one.example")
 	r.ok(a.commitWith(part(0, 1), wire.OpAddUsers, []*mls.Proposal{group.Add(b.kp)}, b))
 	r.settle(a, a, b)
-	r.wantRoster(b.joined, 0, 2)
+	r.wantRoster(b.entered, 0, 2)
 
 	r.ok(a.commitWith(part(0, 2), wire.OpAddUsers, []*mls.Proposal{group.Add(c.kp)}, c))
 	key := stateKey(a.Group)
@@ -75,9 +75,9 @@ func TestRosterFollowsTheGroup(t *testing.T) {
 	r.wantRoster(a.presentRoster(), 1, 2)
 	r.deliver()
 	d.receive(func() secret.Bytes { return stateKey(a.Group) })
-	r.wantRoster(d.joined, 1, 2)
+	r.wantRoster(d.entered, 1, 2)
 	c.receive(func() secret.Bytes { return key })
-	r.wantRoster(c.joined, 0, 3)
+	r.wantRoster(c.entered, 0, 3)
 	if want := []wire.RosterPart{*part(0, 3), *part(1, 0), *part(1, 1)}; !slices.EqualFunc(c.roster, want, func(x, y wire.RosterPart) bool {
 		return x.Generation == y.Generation && bytes.Equal(x.Part, y.Part)
 	}) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/publicgroup"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -146,9 +147,13 @@ func (s *Service) handle(ctx context.Context, encoded []byte) ([]byte, error) {
 	}
 	for range maxAttempts {
 		answer, err := s.attempt(ctx, r, &op, id)
-		if !errors.Is(err, ErrConflict) {
-			return answer, err
+		if errors.Is(err, ErrConflict) {
+			continue
 		}
+		if err == nil && op.opens && op.changes {
+			s.tend(ctx, r)
+		}
+		return answer, err
 	}
 	return nil, &wire.Error{Code: wire.CodeRateLimited, RetryAfter: 1}
 }
@@ -174,13 +179,7 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 		}
 	}
 	if op.opens {
-		if err := g.open(r.GroupStateKey); err != nil {
-			return nil, err
-		}
-		if r.policy, err = wire.PolicyOf(g.header.group.Context.Extensions); err != nil {
-			return nil, errors.Join(errStore, err)
-		}
-		if r.public, err = publicgroup.Open(treeStore{g}, s.cfg.group(r.policy)); err != nil {
+		if err := r.open(r.GroupStateKey); err != nil {
 			return nil, err
 		}
 	}
@@ -189,14 +188,9 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 			return nil, err
 		}
 	}
-	reply, err := op.do(r)
+	reply, err := r.carryOut(op)
 	if err != nil {
 		return nil, err
-	}
-	if a, ok := reply.(*wire.Accepted); ok && r.Auth.Type == wire.AuthLeaf {
-		if err := r.handOut(a); err != nil {
-			return nil, err
-		}
 	}
 	answer, err := mls.Marshal(reply)
 	if err != nil {
@@ -215,17 +209,61 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 	if err := r.spend(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Store.Commit(ctx, id, batch); err != nil {
+	return answer, s.commit(ctx, g, batch)
+}
+
+// open opens the group with a group state key.
+func (r *request) open(key secret.Bytes) error {
+	g := r.group
+	err := g.open(key)
+	if err != nil {
+		return err
+	}
+	if r.policy, err = wire.PolicyOf(g.header.group.Context.Extensions); err != nil {
+		return errors.Join(errStore, err)
+	}
+	r.public, err = publicgroup.Open(treeStore{g}, r.service.cfg.group(r.policy))
+	return err
+}
+
+// carryOut does what the request asks for, and what waited for a request with a
+// key.
+func (r *request) carryOut(op *operation) (mls.Marshaler, error) {
+	if !op.opens || !op.changes {
+		return op.do(r)
+	}
+	if err := r.absorb(); err != nil {
 		return nil, err
 	}
-	if s.cfg.Wake != nil && len(g.messages) > 0 {
-		refs := make([]Ref, len(g.messages))
-		for i, m := range g.messages {
-			refs[i] = Ref{id, m.Lane}
+	if err := r.sweep(); err != nil {
+		return nil, err
+	}
+	reply, err := op.do(r)
+	if err != nil || r.Auth.Type != wire.AuthLeaf || r.Operation == wire.OpDeleteGroup {
+		return reply, err
+	}
+	if err := r.mark(r.Auth.Leaf, r.day()); err != nil {
+		return nil, err
+	}
+	if a, ok := reply.(*wire.Accepted); ok {
+		err = r.handOut(a)
+	}
+	return reply, err
+}
+
+// commit makes a batch durable and tells that its messages wait.
+func (s *Service) commit(ctx context.Context, g *session, b *Batch) error {
+	if err := s.cfg.Store.Commit(ctx, g.id, b); err != nil {
+		return err
+	}
+	if s.cfg.Wake != nil && len(b.Messages) > 0 {
+		refs := make([]Ref, len(b.Messages))
+		for i, m := range b.Messages {
+			refs[i] = Ref{g.id, m.Lane}
 		}
 		s.cfg.Wake(refs)
 	}
-	return answer, nil
+	return nil
 }
 
 // newGroupID draws a group identifier that this service accepts in a request to

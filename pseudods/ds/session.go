@@ -37,6 +37,10 @@ type session struct {
 	header         header
 	keys           *atrest.Keys
 
+	sealedActivity  []byte // as read with the header
+	activity        *activity
+	touchedActivity bool
+
 	current map[mls.NodeIndex]uint64 // epoch of a node's newest version, if read
 	opened  map[int]*page
 	dirty   map[int]bool // pages of opened
@@ -145,11 +149,12 @@ func (s *session) open(stateKey secret.Bytes) error {
 			return err
 		}
 		s.keys = keys
-		ok, err := s.load([]byte{keyHeader}, headerPlace(h.header), &s.header)
-		if err == nil && !ok {
-			err = errStore
+		found, err := s.read(Lookup{Key: []byte{keyHeader}}, Lookup{Key: []byte{keyActivity}})
+		if err != nil {
+			return err
 		}
-		return err
+		s.sealedActivity = found[1].Value
+		return s.decode(found[0].Value, headerPlace(h.header), &s.header)
 	}
 	return atrest.ErrKey
 }
@@ -208,6 +213,14 @@ func (s *session) delete(key []byte) {
 	s.deletes[string(key)] = true
 }
 
+// drop forgets what was to be written so far, but for deletions.
+func (s *session) drop() {
+	clear(s.plain)
+	clear(s.sealed)
+	clear(s.dirty)
+	s.rewrite, s.touchedActivity = false, false
+}
+
 // page returns a page of members, which the caller may change after telling so
 // with touch.
 func (s *session) page(i int) (*page, error) {
@@ -264,6 +277,9 @@ func (s *session) setAddress(l mls.LeafIndex, a *wire.MemberAddress) error {
 	if a == nil && p[l%pageSize] == nil {
 		return nil
 	}
+	if a != nil {
+		s.header.dead = without(s.header.dead, l)
+	}
 	p[l%pageSize] = a
 	s.dirty[i], s.rewrite = true, true
 	for len(s.header.pages) <= i {
@@ -307,6 +323,12 @@ func (s *session) batch() (*Batch, error) {
 	for i := range s.dirty {
 		s.header.pages[i] = version
 		if err := s.put(number32(keyMembers, uint32(i)), pagePlace(i, version), s.opened[i]); err != nil {
+			return nil, err
+		}
+	}
+	if s.touchedActivity {
+		s.header.activity = version
+		if err := s.put([]byte{keyActivity}, activityPlace(version), s.activity); err != nil {
 			return nil, err
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	KindUser     Kind = 8  // the leaves of one user
 	KindRoster   Kind = 9  // a part of the roster
 	KindOutcome  Kind = 10 // the commit that began an epoch
+	KindActivity Kind = 11 // when members were heard of
 )
 
 // Place is where a record stands in its group. All of it is authenticated, so
