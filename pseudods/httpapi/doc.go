@@ -6,8 +6,8 @@
 //
 // Every path takes POST with application/octet-stream and answers in the same
 // type. The status follows the error inside the response, for those who look at
-// nothing else; clients read the response. The one exception is the provider
-// document, which is JSON at /.well-known/pseudods and says where a provider's
+// nothing else; clients read the response. A stream of a queue is many responses,
+// each after its length. The one exception is the provider document, which is JSON at /.well-known/pseudods and says where a provider's
 // services are, by which keys they sign, and what operations cost.
 //
 // The package logs nothing and keeps no address. Metrics count requests by path

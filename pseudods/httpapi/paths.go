@@ -24,6 +24,10 @@ const (
 	PathQueueOperation        = "/queue_operation"
 	PathQueueRead             = "/queue_read"
 
+	// PathQueueStream takes the same request as [PathQueueRead]. Its answer has no
+	// end: responses as pages come, each after its length in 4 octets.
+	PathQueueStream = "/queue_stream"
+
 	// PathProvider is the provider document, by GET.
 	PathProvider = "/.well-known/pseudods"
 )

@@ -28,18 +28,17 @@ type Config struct {
 	MaxRequest int64
 	// Provider returns the present provider document. Nil for none.
 	Provider func() *Provider
-	// MaxWait is how long the QS lets a read wait; the answer has as long, and some
-	// more, before the connection's write deadline.
+	// MaxWait is how long the QS lets a read wait.
 	MaxWait time.Duration
+	// WriteTime is how long a client may take to read an answer to a read, or one
+	// response of a stream, before it is cut off. Default 30 s.
+	WriteTime time.Duration
 	// Else serves all other paths. Nil for none.
 	Else http.Handler
 	// Observe, if set, is told of each answered request: its path, the error code,
 	// 0 for none, and how long it took. It gets nothing else on purpose.
 	Observe func(path string, code wire.Code, took time.Duration)
 }
-
-// writeTime is how long writing an answer may take.
-const writeTime = 30 * time.Second
 
 // Handler serves requests over HTTP.
 type Handler struct {
@@ -54,11 +53,15 @@ func NewHandler(cfg Config) *Handler {
 	if cfg.MaxRequest == 0 {
 		cfg.MaxRequest = 4 << 20
 	}
+	if cfg.WriteTime == 0 {
+		cfg.WriteTime = 30 * time.Second
+	}
 	h := &Handler{cfg: cfg, mux: http.NewServeMux()}
 	for _, path := range []string{PathGroupOperation, PathWelcomeInfo, PathExternalCommitInfo, PathVerificationKey, PathConnectionRequest,
 		PathDeliverMessage, PathConnectionKeyPackages, PathGroupKeyPackages, PathQueueOperation, PathQueueRead} {
 		h.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { h.serve(path, w, r) })
 	}
+	h.mux.HandleFunc("POST "+PathQueueStream, h.stream)
 	if cfg.Else != nil {
 		h.mux.Handle("/", cfg.Else)
 	}
@@ -82,23 +85,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 func (h *Handler) serve(path string, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	if path == PathQueueRead {
-		// It fails where there are no deadlines, which is fine.
-		_ = http.NewResponseController(w).SetWriteDeadline(start.Add(h.cfg.MaxWait + writeTime))
-	}
-	response, refused := h.answer(path, r)
+	response, refused := h.answer(path, w, r)
 	if response == nil {
-		b, err := mls.Marshal(&wire.Response{Err: refused})
-		if err != nil {
-			panic("httpapi: refusal has no encoding")
-		}
-		response = b
+		response = encodeRefusal(refused)
 	} else {
 		refused = refusalIn(response)
 	}
-	header, status, code := w.Header(), http.StatusOK, wire.Code(0)
+	header, code := w.Header(), wire.Code(0)
 	if refused != nil {
-		code, status = refused.Code, StatusOf(refused.Code)
+		code = refused.Code
 		for _, c := range refused.Challenges {
 			header.Add("WWW-Authenticate", c)
 		}
@@ -108,41 +103,71 @@ func (h *Handler) serve(path string, w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("Content-Type", MediaType)
 	header.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
+	w.WriteHeader(statusOf(code))
 	w.Write(response)
 	if h.cfg.Observe != nil {
 		h.cfg.Observe(path, code, time.Since(start))
 	}
 }
 
+func encodeRefusal(refused *wire.Error) []byte {
+	b, err := mls.Marshal(&wire.Response{Err: refused})
+	if err != nil {
+		panic("httpapi: refusal has no encoding")
+	}
+	return b
+}
+
+// statusOf is StatusOf, or 200 for no refusal.
+func statusOf(c wire.Code) int {
+	if c == 0 {
+		return http.StatusOK
+	}
+	return StatusOf(c)
+}
+
 // answer returns a service's response, or nil and why none was asked.
-func (h *Handler) answer(path string, r *http.Request) ([]byte, *wire.Error) {
+func (h *Handler) answer(path string, w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
+	body, operation, refused := h.request(path, r)
+	if refused != nil {
+		return nil, refused
+	}
+	service := h.cfg.DS
+	if operation.IsQueue() {
+		service = h.cfg.QS
+	}
+	if service == nil {
+		return nil, &wire.Error{Code: wire.CodeNotAllowed}
+	}
+	if path == PathQueueRead {
+		// The answer may take longer than others. Where there are no deadlines this
+		// fails, which is fine.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.cfg.MaxWait + h.cfg.WriteTime))
+	}
+	return service.Handle(r.Context(), body), nil
+}
+
+// request reads a request, and returns what it is for, or why it goes to nobody.
+func (h *Handler) request(path string, r *http.Request) ([]byte, wire.Operation, *wire.Error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != MediaType {
-		return nil, &wire.Error{Code: wire.CodeMalformed}
+		return nil, 0, &wire.Error{Code: wire.CodeMalformed}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, h.cfg.MaxRequest))
 	if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
-		return nil, &wire.Error{Code: wire.CodeTooLarge}
+		return nil, 0, &wire.Error{Code: wire.CodeTooLarge}
 	} else if err != nil {
-		return nil, &wire.Error{Code: wire.CodeMalformed}
+		return nil, 0, &wire.Error{Code: wire.CodeMalformed}
 	}
 	// The service decodes the request once more. Nothing that is decided here may
 	// be relied on there.
 	request, err := wire.ParseRequest(body, len(body))
 	switch {
 	case errors.Is(err, wire.ErrVersion):
-		return nil, &wire.Error{Code: wire.CodeUnsupportedVersion}
-	case err != nil || PathOf(request.Operation) != path:
-		return nil, &wire.Error{Code: wire.CodeMalformed}
+		return nil, 0, &wire.Error{Code: wire.CodeUnsupportedVersion}
+	case err != nil, PathOf(request.Operation) != path && (path != PathQueueStream || request.Operation != wire.OpReadQueue):
+		return nil, 0, &wire.Error{Code: wire.CodeMalformed}
 	}
-	service := h.cfg.DS
-	if request.Operation.IsQueue() {
-		service = h.cfg.QS
-	}
-	if service == nil {
-		return nil, &wire.Error{Code: wire.CodeNotAllowed}
-	}
-	return service.Handle(r.Context(), body), nil
+	return body, request.Operation, nil
 }
 
 // refusalIn returns the error inside a response, nil if it is an answer. A

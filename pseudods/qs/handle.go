@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -40,25 +41,8 @@ type operation struct {
 }
 
 func (s *Service) handle(ctx context.Context, r *wire.Request, digest [32]byte) ([]byte, error) {
-	if r.RecipientDomain != s.cfg.Domain {
-		return nil, &wire.Error{Code: wire.CodeWrongRecipient}
-	}
-	now := s.cfg.Now()
-	if seconds := uint64(now.Unix()); r.ExpiresAt < seconds || r.ExpiresAt > seconds+uint64(s.cfg.MaxAhead/time.Second) {
-		return nil, &wire.Error{Code: wire.CodeStale}
-	}
-	op, ok := operations[r.Operation]
-	if !ok || !r.GroupStateKey.IsZero() {
-		return nil, &wire.Error{Code: wire.CodeMalformed}
-	}
-	body := op.body()
-	if err := mls.UnmarshalWithin(mls.Limits{MaxBytes: 1 << 20, MaxElements: 2 * MaxPage, MaxDepth: 4}, r.Body, body); err != nil {
-		return nil, err
-	}
-	if err := s.authenticate(ctx, &op, r, body, digest, now); err != nil {
-		return nil, err
-	}
-	if err := s.collect(ctx, &op, r, body, digest); err != nil {
+	op, body, err := s.admit(ctx, r, digest)
+	if err != nil {
 		return nil, err
 	}
 	answer, err := op.do(ctx, s, body, digest)
@@ -66,6 +50,60 @@ func (s *Service) handle(ctx context.Context, r *wire.Request, digest [32]byte) 
 		return nil, err
 	}
 	return mls.Marshal(answer)
+}
+
+// HandleStream answers a request to read a queue by the encoded pages that
+// [Service.Stream] has from it on. How many entries the request wants and how long
+// it would wait is not heeded. The last may be an error, which is a [wire.Error].
+func (s *Service) HandleStream(ctx context.Context, r *wire.Request, digest [32]byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if r.Operation != wire.OpReadQueue {
+			yield(nil, &wire.Error{Code: wire.CodeMalformed})
+			return
+		}
+		_, body, err := s.admit(ctx, r, digest)
+		if err != nil {
+			yield(nil, refusal(err))
+			return
+		}
+		q := body.(*wire.ReadQueue)
+		for page, err := range s.Stream(ctx, q.Queue, q.After) {
+			var encoded []byte
+			if err == nil {
+				encoded, err = mls.Marshal(page)
+			}
+			if err != nil {
+				yield(nil, refusal(err))
+				return
+			}
+			if !yield(encoded, nil) {
+				return
+			}
+		}
+	}
+}
+
+// admit does what comes before an operation, and returns it with its body.
+func (s *Service) admit(ctx context.Context, r *wire.Request, digest [32]byte) (*operation, any, error) {
+	if r.RecipientDomain != s.cfg.Domain {
+		return nil, nil, &wire.Error{Code: wire.CodeWrongRecipient}
+	}
+	now := s.cfg.Now()
+	if seconds := uint64(now.Unix()); r.ExpiresAt < seconds || r.ExpiresAt > seconds+uint64(s.cfg.MaxAhead/time.Second) {
+		return nil, nil, &wire.Error{Code: wire.CodeStale}
+	}
+	op, ok := operations[r.Operation]
+	if !ok || !r.GroupStateKey.IsZero() {
+		return nil, nil, &wire.Error{Code: wire.CodeMalformed}
+	}
+	body := op.body()
+	if err := mls.UnmarshalWithin(mls.Limits{MaxBytes: 1 << 20, MaxElements: 2 * MaxPage, MaxDepth: 4}, r.Body, body); err != nil {
+		return nil, nil, err
+	}
+	if err := s.authenticate(ctx, &op, r, body, digest, now); err != nil {
+		return nil, nil, err
+	}
+	return &op, body, s.collect(ctx, &op, r, body, digest)
 }
 
 // authenticate checks signature and nonce.

@@ -229,3 +229,61 @@ func FuzzBody(f *testing.F) {
 type raw []byte
 
 func (b raw) MarshalTLS(w *tlscodec.Writer) { w.Raw(b) }
+
+// TestHandleStream checks a request to stream as one to read, and answers it by
+// encoded pages.
+func TestHandleStream(t *testing.T) {
+	r := newRig(t, func(c *qs.Config) { c.MaxWait = 20 * time.Millisecond })
+	alice := r.newOwner(wire.QueueSettings{})
+	bob := r.newOwner(wire.QueueSettings{})
+	read := &wire.ReadQueue{Queue: alice.queue}
+	stream := func(req *wire.Request, want int) (pages []wire.QueuePage, end error) {
+		encoded, err := mls.Marshal(req)
+		r.must(err)
+		for body, err := range r.service.HandleStream(r.ctx, req, wire.Digest(encoded)) {
+			if err != nil {
+				return pages, err
+			}
+			var page wire.QueuePage
+			r.must(mls.Unmarshal(body, &page))
+			if pages = append(pages, page); len(pages) == want {
+				break
+			}
+		}
+		return pages, nil
+	}
+	good := r.request(wire.OpReadQueue, read, alice.sign, nil)
+	pages, err := stream(good, 3)
+	if err != nil || len(pages) != 3 || !pages[2].Empty {
+		t.Errorf("%d pages, %v", len(pages), err)
+	}
+	_, err = stream(good, 1)
+	r.wantCode("the same request again", err, wire.CodeReplayed)
+	for name, tc := range map[string]struct {
+		req  *wire.Request
+		want wire.Code
+	}{
+		"another's queue": {r.request(wire.OpReadQueue, read, bob.sign, nil), wire.CodeNotAllowed},
+		"another domain":  {r.request(wire.OpReadQueue, read, alice.sign, func(q *wire.Request) { q.RecipientDomain = dsDomain }), wire.CodeWrongRecipient},
+		"expired":         {r.request(wire.OpReadQueue, read, alice.sign, func(q *wire.Request) { q.ExpiresAt = 1 }), wire.CodeStale},
+		"no read":         {r.request(wire.OpAckQueue, &wire.AckQueue{Queue: alice.queue}, alice.sign, nil), wire.CodeMalformed},
+		"a token":         {r.request(wire.OpReadQueue, read, alice.sign, func(q *wire.Request) { q.Tokens = [][]byte{{1}} }), wire.CodeTokenInvalid},
+	} {
+		_, err := stream(tc.req, 1)
+		r.wantCode(name, err, tc.want)
+	}
+	newer := make(chan error)
+	go func() {
+		_, err := stream(r.request(wire.OpReadQueue, read, alice.sign, nil), 1000)
+		newer <- err
+	}()
+	for err := error(nil); err == nil; time.Sleep(time.Millisecond) { // until one takes over
+		select {
+		case err = <-newer:
+			r.wantCode("an older reader", err, wire.CodeReplaced)
+		default:
+			_, got := stream(r.request(wire.OpReadQueue, read, alice.sign, nil), 1)
+			r.must(got)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -25,15 +26,12 @@ type queueService struct {
 	senders  *senders
 }
 
+var _ httpapi.Streamer = (*queueService)(nil)
 var _ httpapi.Service = (*queueService)(nil)
 
 // Handle implements httpapi.Service.
 func (s *queueService) Handle(ctx context.Context, encoded []byte) []byte {
-	body, err := s.answer(ctx, encoded)
-	if err != nil {
-		return respond(nil, err)
-	}
-	return respond(body, nil)
+	return respond(s.answer(ctx, encoded))
 }
 
 // respond encodes an answer, or a refusal.
@@ -57,18 +55,44 @@ func respond(body []byte, err error) []byte {
 }
 
 func (s *queueService) answer(ctx context.Context, encoded []byte) ([]byte, error) {
+	r, err := parseQueueRequest(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if r.Operation == wire.OpDeliver {
+		return s.deliver(ctx, r)
+	}
+	return s.Service.Handle(ctx, r, wire.Digest(encoded))
+}
+
+func parseQueueRequest(encoded []byte) (*wire.Request, error) {
+	if len(encoded) > maxQueueRequest {
+		return nil, &wire.Error{Code: wire.CodeTooLarge}
+	}
 	r, err := wire.ParseRequest(encoded, maxQueueRequest)
 	switch {
 	case errors.Is(err, wire.ErrVersion):
 		return nil, &wire.Error{Code: wire.CodeUnsupportedVersion}
-	case len(encoded) > maxQueueRequest:
-		return nil, &wire.Error{Code: wire.CodeTooLarge}
 	case err != nil:
 		return nil, &wire.Error{Code: wire.CodeMalformed}
-	case r.Operation == wire.OpDeliver:
-		return s.deliver(ctx, r)
 	}
-	return s.Service.Handle(ctx, r, wire.Digest(encoded))
+	return r, nil
+}
+
+// Stream implements httpapi.Streamer.
+func (s *queueService) Stream(ctx context.Context, encoded []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		r, err := parseQueueRequest(encoded)
+		if err != nil {
+			yield(respond(nil, err))
+			return
+		}
+		for body, err := range s.HandleStream(ctx, r, wire.Digest(encoded)) {
+			if !yield(respond(body, err)) {
+				return
+			}
+		}
+	}
 }
 
 // deliver takes a delivery of another service. Repeating one changes nothing,
