@@ -12,6 +12,8 @@ client/account                 <- client/identity client/vault internal/secret i
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
+cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
+                                  pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
@@ -64,6 +66,7 @@ tokens                         <- internal/secret privacypass privacypass/verify
 // externalImports: package <- other modules' packages it may import.
 const externalImports = `
 client/identity             <- golang.org/x/crypto/chacha20poly1305
+cmd/pseudo                  <- golang.org/x/crypto/argon2 golang.org/x/term
 cmd/ppissuer                <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/collectors
 cmd/pseudods                <- github.com/prometheus/client_golang/prometheus \
@@ -98,6 +101,7 @@ var neverLinked = []struct {
 	{"privacypass/issuer/host", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
 	{"pseudods/server", []string{"mls/group", "client"}, "act as a member"},
 	{"cmd/ppissuer", []string{"pseudods", "mls", "tokens"}, "learn what its tokens are spent on"},
+	{"cmd/pseudo", []string{"privacypass/issuer", "pseudods/ds", "pseudods/qs", "storage"}, "be the service that its user need not trust"},
 	{"mls/group", []string{"privacypass", "pseudods", "tokens", "storage"}, "do more than MLS"},
 }
 

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/pseudods/pseudods/client"
+	"github.com/pseudods/pseudods/client/account"
+	"github.com/pseudods/pseudods/pseudods/httpapi"
+)
+
+// maxText bounds what is read of a text; the server may take less.
+const maxText = 1 << 20
+
+// sendWork sends a text.
+type sendWork struct {
+	plain
+	Group string
+	Text  []byte
+}
+
+func (w *sendWork) take(args []string, t terminal) error {
+	if len(args) == 0 {
+		return usagef("which group?")
+	}
+	w.Group = args[0]
+	if len(args) > 1 {
+		w.Text = []byte(strings.Join(args[1:], " "))
+	} else {
+		b, err := io.ReadAll(io.LimitReader(t.in, maxText+1))
+		if err != nil {
+			return err
+		}
+		if len(b) > maxText {
+			return errors.New("the text is too long")
+		}
+		w.Text = []byte(strings.TrimSuffix(string(b), "\n"))
+	}
+	if len(w.Text) == 0 {
+		return errors.New("there is nothing to send")
+	}
+	return nil
+}
+
+func (w *sendWork) do(ctx context.Context, s *session) error {
+	g, err := s.Group(w.Group)
+	if err != nil {
+		return err
+	}
+	return sendText(ctx, s, g, w.Text)
+}
+
+// sendText sends a text. If the server does not answer, the text is kept and sent
+// by whatever command reaches the server next: that is no failure.
+func sendText(ctx context.Context, s *session, g *client.Group, text []byte) error {
+	err := g.Send(ctx, text)
+	if passes(err) && g.Outbox() > 0 {
+		s.notes.say("the server does not answer; the text is kept, and sent when it does")
+		return nil
+	}
+	return err
+}
+
+// passes reports whether an error goes away once the server answers.
+func passes(err error) bool {
+	return errors.Is(err, account.ErrUncertain) || errors.Is(err, httpapi.ErrTransport)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pseudods/pseudods/client"
+)
+
+// echoWork stands for a command: it says what it was told, and fails or waits if
+// that is what it was told.
+type echoWork struct {
+	plain
+	Text string
+}
+
+func (w *echoWork) take(args []string, _ terminal) error { return oneName(&w.Text, args) }
+
+func (w *echoWork) do(ctx context.Context, s *session) error {
+	fmt.Fprintln(s.out, w.Text)
+	notesOf(ctx).say("a note")
+	switch w.Text {
+	case "fail":
+		return client.ErrLost
+	case "wait":
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+var echo = command{"echo", "TEXT", "", shared, 0, func() work { return new(echoWork) }}
+
+// counterAt takes commands at a place until the test ends.
+func counterAt(t *testing.T, ctx context.Context, dir string) *counter {
+	t.Helper()
+	known := commands
+	commands = append(commands[:len(commands):len(commands)], echo)
+	c, err := (&session{location: &location{dir: dir}}).serve(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.close(); commands = known })
+	return c
+}
+
+// order1 has one command carried out elsewhere.
+func order1(t *testing.T, ctx context.Context, dir, text string) (out, notes string, err error) {
+	t.Helper()
+	l, err := dial(&location{dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var o, n bytes.Buffer
+	err = l.forward(ctx, &echo, &echoWork{Text: text}, terminal{nil, &o, &n})
+	return o.String(), n.String(), err
+}
+
+func TestCommandsGoToTheProcessThatListens(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/"+socketFile, nil, 0o600); err != nil { // of a process that was killed
+		t.Fatal(err)
+	}
+	counterAt(t, t.Context(), dir)
+	if info, err := os.Stat(dir + "/" + socketFile); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("socket: %v, %v", info.Mode(), err)
+	}
+	out, notes, err := order1(t, t.Context(), dir, "hello")
+	if out != "hello\n" || notes != "a note\n" || err != nil {
+		t.Errorf("%q, %q, %v", out, notes, err)
+	}
+	_, _, err = order1(t, t.Context(), dir, "fail")
+	if text, code := explain(err); code != exitRefused || !strings.Contains(text, "group rejoin") {
+		t.Errorf("%q, %d", text, code)
+	}
+}
+
+// TestHangingUpEndsTheCommand: an interrupted command does not go on in the
+// process that listens.
+func TestHangingUpEndsTheCommand(t *testing.T) {
+	dir := t.TempDir()
+	c := counterAt(t, t.Context(), dir)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, _, err := order1(t, ctx, dir, "wait"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	done := make(chan struct{})
+	go func() { c.close(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the command goes on")
+	}
+}
+
+// TestEndOfTheListenerIsTold: who waits for a process that ends is told so.
+func TestEndOfTheListenerIsTold(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	counterAt(t, ctx, dir)
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, _, err := order1(t, t.Context(), dir, "wait"); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestBadOrders(t *testing.T) {
+	dir := t.TempDir()
+	counterAt(t, t.Context(), dir)
+	for name, line := range map[string]string{
+		"another version": `{"version": 2, "command": "echo", "work": {}}`,
+		"no command":      `{"version": 1, "command": "nothing", "work": {}}`,
+		"not shared":      `{"version": 1, "command": "listen", "work": {}}`,
+		"other work":      `{"version": 1, "command": "echo", "work": {"Text": 1}}`,
+		"no JSON":         `hello`,
+	} {
+		l, err := dial(&location{dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(l, line+"\n")
+		var o outcome
+		if err := json.NewDecoder(l).Decode(&o); err != nil || !o.Done || o.Error == "" || o.Code != exitRefused {
+			t.Errorf("%s: %+v, %v", name, o, err)
+		}
+		l.Close()
+	}
+	if _, err := dial(&location{dir: strings.Repeat("a", maxSocketPath)}); err == nil {
+		t.Error("a path that the system does not take")
+	}
+}
