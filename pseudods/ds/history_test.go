@@ -35,6 +35,10 @@ func TestRandomHistoryOnDisk(t *testing.T) {
 	db := must(badger.Open(badger.Config{Dir: filepath.Join(t.TempDir(), "db"), Format: groups.Format, MinFree: 1}))
 	defer db.Close()
 	playHistory(t, newRig(t, func(c *ds.Config) { c.Store = groups.New(db) }), 99, 25)
+	summary, err := groups.Check(t.Context(), db, func(f badger.Finding) { t.Errorf("found %+v", f) })
+	if err != nil || summary.Tallies[1].Records < 100 {
+		t.Errorf("checked %+v, %v", summary, err)
+	}
 }
 
 func playHistory(t *testing.T, r *rig, seed uint64, steps int) {

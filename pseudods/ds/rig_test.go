@@ -53,6 +53,11 @@ func newRig(t testing.TB, change func(*ds.Config)) *rig {
 		change(&r.cfg)
 	}
 	r.restart()
+	t.Cleanup(func() {
+		for _, id := range r.store.Groups() {
+			r.check(id, r.store.Records(id))
+		}
+	})
 	return r
 }
 

@@ -45,6 +45,9 @@ func (db *DB) submit(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if db.cfg.ReadOnly {
+		return ErrReadOnly
+	}
 	r.answer = make(chan error, 1)
 	if err := db.enqueue(ctx, r); err != nil {
 		return err

@@ -28,6 +28,10 @@ type Config struct {
 	// writes is durable before anything else is accepted. Open fails with its
 	// error, or with [ErrRolledBack] if it is nil.
 	OnRollback func(tx *Tx, note []byte) error
+	// ReadOnly opens a database that exists for reads and [DB.Inspect]. Nothing
+	// is written but what the engine needs to make good a crash, and a fence
+	// that does not fit is a finding of the inspection, not an error.
+	ReadOnly bool
 	// Queue is how many requests wait at most for the committer; further
 	// callers of Submit block. Default 1024.
 	Queue int
@@ -102,7 +106,11 @@ func Open(cfg Config) (*DB, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if err := makeDir(cfg.Dir); err != nil {
+	if cfg.ReadOnly {
+		if _, err := os.Stat(filepath.Join(cfg.Dir, engine.ManifestFilename)); err != nil {
+			return nil, fmt.Errorf("badger: no database: %w", err)
+		}
+	} else if err := makeDir(cfg.Dir); err != nil {
 		return nil, err
 	}
 	e, err := engine.Open(engineOptions(cfg.Dir))
@@ -127,7 +135,7 @@ func Open(cfg Config) (*DB, error) {
 
 // begin checks format and fence, before the committer runs.
 func (db *DB) begin() error {
-	if err := db.checkFormat(); err != nil {
+	if err := db.checkFormat(); err != nil || db.cfg.ReadOnly {
 		return err
 	}
 	return db.checkFence()

@@ -45,6 +45,15 @@
 // judge. Whoever rolls back database and fence together, such as by a snapshot
 // of the whole machine, is not noticed.
 //
+// # Checking
+//
+// Each driver has a function Check that goes over a whole database in bounded
+// memory and reports what cannot be right, by [DB.Inspect]. Open the database
+// with [Config.ReadOnly], the driver's format and the fence; the store that a
+// crash left may be checked as it is. A check needs no keys, and its findings
+// name no record. It also finds what the engine does not tell: records in a
+// damaged block of a table look as if they were not there.
+//
 // # Limits
 //
 // One process at a time (Badger locks the directory). Values are at most

@@ -22,6 +22,11 @@ var (
 	ErrFailed = errors.New("badger: database failed earlier")
 	// ErrClosed: the database is closed.
 	ErrClosed = errors.New("badger: closed")
+	// ErrReadOnly: the database was opened with [Config.ReadOnly].
+	ErrReadOnly = errors.New("badger: opened for reading alone")
+	// ErrDamaged: a table's checksum does not fit. Records in the damaged block
+	// look as if they were not there.
+	ErrDamaged = errors.New("badger: damaged table")
 	// ErrFormat: the directory holds something else, or a version of the format
 	// that this program does not know.
 	ErrFormat = errors.New("badger: unknown store format")

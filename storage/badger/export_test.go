@@ -1,6 +1,10 @@
 package badger
 
-import "bytes"
+import (
+	"bytes"
+
+	engine "github.com/dgraph-io/badger/v4"
+)
 
 // ParseFormat, ParseFenceRecord and ParseFence give the parsers to the tests,
 // each with the encoding of what was read.
@@ -53,3 +57,8 @@ func (db *DB) QueueLen() int { return len(db.queue) }
 
 // Cause is what is left of an error of the engine.
 func Cause(err error) error { return cause(err) }
+
+// PutRaw writes a record of any key, as a damaged disk might.
+func (db *DB) PutRaw(key, value []byte) error {
+	return db.engine.Update(func(txn *engine.Txn) error { return txn.Set(key, value) })
+}

@@ -55,6 +55,9 @@ func parseFormat(b []byte) (Format, error) {
 	return f, nil
 }
 
+// Format returns the format of the database.
+func (db *DB) Format() Format { return db.cfg.Format }
+
 // checkFormat compares the format record with the configured one and writes it
 // into an empty database. Until it is written nothing else is, so a crash here
 // leaves an empty database again.
@@ -78,7 +81,7 @@ func (db *DB) checkFormat() error {
 	if err != nil {
 		return err
 	}
-	if empty {
+	if empty && !db.cfg.ReadOnly {
 		b, err := db.cfg.Format.marshal()
 		if err != nil {
 			return err

@@ -128,6 +128,10 @@ func readSeq(txn *engine.Txn) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return parseSeq(b)
+}
+
+func parseSeq(b []byte) (uint64, error) {
 	r := tlscodec.NewReader(b, tlscodec.Limits{})
 	seq := r.Uint64()
 	if err := r.Finish(); err != nil {

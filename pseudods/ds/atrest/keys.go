@@ -188,6 +188,9 @@ func (k *Keys) Next(rand io.Reader) (next *Keys, link []byte, err error) {
 	return next, link, nil
 }
 
+// linkKeys is how many keys the link of a generation holds.
+func linkKeys(g Generation) int { return bits.Len32(uint32(g)) }
+
 // key returns the data key of generation g, following links from the newest.
 func (k *Keys) key(g Generation) (secret.Bytes, error) {
 	if g > k.newest {
@@ -206,7 +209,7 @@ func (k *Keys) key(g Generation) (secret.Bytes, error) {
 				return secret.Bytes{}, fmt.Errorf("%w: %w", ErrGeneration, err)
 			}
 			keys, ok := openWith(newAEAD(k.data[at].Reveal()), sealed, k.context("link", uint64(at)))
-			if !ok || len(keys) != KeySize*bits.Len32(uint32(at)) {
+			if !ok || len(keys) != KeySize*linkKeys(at) {
 				return secret.Bytes{}, ErrKey
 			}
 			for j := 0; j*KeySize < len(keys); j++ {

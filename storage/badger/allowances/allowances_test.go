@@ -32,12 +32,22 @@ func open(t testing.TB, dir string, fault func(badger.Step) error) opened {
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Driver{
-		Open: func(t *testing.T) attester.Store { return open(t, t.TempDir(), nil) },
+		Open: func(t *testing.T) attester.Store {
+			o := open(t, t.TempDir(), nil)
+			t.Cleanup(func() {
+				o.db.Close()
+				if !t.Failed() {
+					fsck(t, o.dir, nil)
+				}
+			})
+			return o
+		},
 		Reopen: func(t *testing.T, s attester.Store) attester.Store {
 			o := s.(opened)
 			if err := o.db.Close(); err != nil {
 				t.Fatal(err)
 			}
+			fsck(t, o.dir, nil)
 			return open(t, o.dir, nil)
 		},
 	})
@@ -63,6 +73,7 @@ func TestCrashWhileCharging(t *testing.T) {
 			t.Fatalf("step %d: a failing disk gave %q, %v", step, reply, err)
 		}
 		s.db.Close()
+		fsck(t, s.dir, nil)
 		s = open(t, s.dir, nil)
 		v, err := s.Look(ctx, account, slot, charge.Request)
 		if err != nil || (v.Reply != nil) != kept || (v.Spent == 6) != kept || v.Standing.Seen != kept {
@@ -105,6 +116,7 @@ func TestCrashWhileDropping(t *testing.T) {
 			t.Fatal("a drop on a failing disk succeeded")
 		}
 		s.db.Close()
+		fsck(t, s.dir, nil)
 		s = open(t, s.dir, nil)
 		charge.Request = attester.Digest{2}
 		if _, err := s.Charge(ctx, account, charge); !errors.Is(err, attester.ErrPast) {

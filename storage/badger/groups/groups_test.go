@@ -1,6 +1,7 @@
 package groups_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"sync/atomic"
@@ -20,16 +21,48 @@ func TestStore(t *testing.T) {
 type site struct {
 	t      *testing.T
 	dir    string
-	open   store
+	open   *store
 	failAt atomic.Int32 // a badger.Step, or -1
 }
 
 type store struct {
 	*groups.Store
-	db *badger.DB
+	db   *badger.DB
+	site *site
 }
 
-func (s store) Close() error { return s.db.Close() }
+// Close closes the store and checks what it leaves.
+func (s *store) Close() error {
+	err := s.db.Close()
+	if !s.site.t.Failed() && s.site.open == s {
+		fsck(s.site.t, s.site.dir, nil)
+	}
+	return err
+}
+
+// fsck checks a store and returns its findings, which are errors if want is nil.
+func fsck(t testing.TB, dir string, want []badger.Finding) badger.Summary {
+	t.Helper()
+	db, err := badger.Open(badger.Config{Dir: dir, Format: groups.Format, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var got []badger.Finding
+	summary, err := groups.CheckStructure(context.Background(), db, func(f badger.Finding) { got = append(got, f) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(want) || int(summary.Findings) != len(got) {
+		t.Fatalf("found %+v, want %+v", got, want)
+	}
+	for i := range got {
+		if got[i].Kind != want[i].Kind || got[i].Problem != want[i].Problem {
+			t.Fatalf("found %+v, want %+v", got, want)
+		}
+	}
+	return summary
+}
 
 var errDisk = errors.New("disk failed")
 
@@ -46,7 +79,7 @@ func (s *site) Open() (grouptest.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.open = store{groups.New(db), db}
+	s.open = &store{groups.New(db), db, s}
 	return s.open, nil
 }
 
@@ -57,10 +90,11 @@ func (s *site) Crash() error {
 	if err := storagetest.CopyLive(s.dir, to); err != nil {
 		return err
 	}
-	if err := s.open.Close(); err != nil {
+	if err := s.open.db.Close(); err != nil {
 		return err
 	}
 	s.dir = to
+	fsck(s.t, s.dir, nil)
 	return nil
 }
 

@@ -14,6 +14,9 @@ import (
 	"github.com/pseudods/pseudods/tokens"
 )
 
+// Format is the format of a ledger's database.
+var Format = badger.Format{Name: "spent-tokens", Version: 1}
+
 // Config says where a ledger is. All but the last two fields must be set.
 type Config struct {
 	// Dir is the database's directory.
@@ -62,7 +65,7 @@ func Open(cfg Config) (*Ledger, error) {
 	}
 	db, err := badger.Open(badger.Config{
 		Dir:        cfg.Dir,
-		Format:     badger.Format{Name: "spent-tokens", Version: 1},
+		Format:     Format,
 		Fence:      cfg.Fence,
 		OnRollback: fenceAll,
 		MinFree:    cfg.MinFree,

@@ -2,9 +2,11 @@ package ledger_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -55,7 +57,40 @@ func (s *site) Open() (storagetest.Ledger, error) {
 	s.failAt.Store(-1)
 	var err error
 	s.open, err = ledger.Open(s.cfg)
-	return s.open, err
+	return checked{s.open, s}, err
+}
+
+// checked checks what a ledger leaves when it is closed.
+type checked struct {
+	*ledger.Ledger
+	site *site
+}
+
+func (l checked) Close() error {
+	err := l.Ledger.Close()
+	if !l.site.t.Failed() && l.site.open == l.Ledger {
+		fsck(l.site.t, l.site.cfg, nil)
+	}
+	return err
+}
+
+// fsck checks a store and compares the findings.
+func fsck(t testing.TB, cfg ledger.Config, want []badger.Finding) badger.Summary {
+	t.Helper()
+	db, err := badger.Open(badger.Config{Dir: cfg.Dir, Fence: cfg.Fence, Format: ledger.Format, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var got []badger.Finding
+	summary, err := ledger.Check(context.Background(), db, func(f badger.Finding) { got = append(got, badger.Finding{Kind: f.Kind, Problem: f.Problem}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("found %+v, want %+v", got, want)
+	}
+	return summary
 }
 
 // Crash copies the files of the open database, as a kill would leave them, and
@@ -76,6 +111,9 @@ func (s *site) Copy() (restore func() error, err error) {
 	if err := storagetest.CopyLive(s.cfg.Dir, to); err != nil {
 		return nil, err
 	}
+	at := s.cfg
+	at.Dir, at.Fence = to, ""
+	fsck(s.t, at, nil)
 	return func() error {
 		if err := os.RemoveAll(s.cfg.Dir); err != nil {
 			return err

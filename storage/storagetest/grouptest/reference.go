@@ -3,6 +3,7 @@ package grouptest
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -43,6 +44,13 @@ func (r *Reference) Traffic() (reads, writes Traffic) {
 	reads, writes = r.reads, r.writes
 	r.reads, r.writes = Traffic{}, Traffic{}
 	return reads, writes
+}
+
+// Groups returns the groups that there are or were.
+func (r *Reference) Groups() []wire.GroupID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.groups))
 }
 
 // Records returns a copy of a group's records.

@@ -1,0 +1,87 @@
+package badger
+
+import (
+	"context"
+	"fmt"
+
+	engine "github.com/dgraph-io/badger/v4"
+)
+
+// snapshot is one durable state, whatever is written meanwhile. It keeps what it
+// shows from being compacted away, so it must be closed.
+type snapshot struct {
+	txn *engine.Txn
+	// cursors has one for each first octet that was gone over. They move
+	// forward for the most part, and opening one touches every table.
+	cursors map[byte]*engine.Iterator
+}
+
+func (db *DB) snapshot() *snapshot {
+	return &snapshot{db.engine.NewTransaction(false), map[byte]*engine.Iterator{}}
+}
+
+func (s *snapshot) close() {
+	for _, c := range s.cursors {
+		c.Close()
+	}
+	s.txn.Discard()
+}
+
+// each calls f with the records whose keys have the prefix, in key order. Key
+// and value are f's until it returns. f may go over records of other first
+// octets.
+func (s *snapshot) each(ctx context.Context, prefix []byte, f func(key, value []byte) error) error {
+	it := s.cursors[prefix[0]]
+	if it == nil {
+		it = s.txn.NewIterator(engine.IteratorOptions{Prefix: prefix[:1]})
+		s.cursors[prefix[0]] = it
+	}
+	for it.Seek(prefix); it.ValidForPrefix(prefix); it.Next() {
+		if err := visit(ctx, it.Item(), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// all calls f with all records, the kernel's included.
+func (s *snapshot) all(ctx context.Context, f func(key, value []byte) error) error {
+	it := s.txn.NewIterator(engine.IteratorOptions{})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		if err := visit(ctx, it.Item(), f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func visit(ctx context.Context, item *engine.Item, f func(key, value []byte) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var failed error
+	err := item.Value(func(value []byte) error {
+		failed = f(item.Key(), value)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("badger: reading: %w", cause(err))
+	}
+	return failed
+}
+
+// verify reads all tables and compares their checksums. The engine itself takes
+// a damaged block for the end of what it looks through: records in it are
+// silently not there. Whoever must know that nothing is missing verifies first.
+func (db *DB) verify() (err error) {
+	defer func() {
+		if recover() != nil { // the engine's own error message dereferences nil
+			err = ErrDamaged
+		}
+	}()
+	if db.engine.VerifyChecksum() != nil {
+		return ErrDamaged
+	}
+	return nil
+}
