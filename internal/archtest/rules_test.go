@@ -6,12 +6,16 @@ package archtest
 // internalImports: package <- packages of this module it may import, tests
 // aside. What is not listed is forbidden, what is listed and not used is stale.
 const internalImports = `
+bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree pseudods/ds pseudods/qs \
+                                  pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
+                                  storage/badger/queues
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault internal/secret internal/tlscodec mls mls/group \
                                   privacypass/attester pseudods/httpapi pseudods/seal pseudods/wire
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
+cmd/pdsbench                   <- bench
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \

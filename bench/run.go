@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Options of a [Run].
+type Options struct {
+	// Only names the scenarios to run; none means all.
+	Only []string
+	// Quick measures fewer sizes for a shorter time.
+	Quick bool
+	// Dir is where stores lie while they are measured: on the disk that is
+	// meant. Empty means the system's directory for temporary files.
+	Dir string
+	// Seed determines what is random about groups and messages, keys aside.
+	Seed uint64
+	// Command is put into each result.
+	Command string
+	// Progress gets a line for each result as it comes. Nil for none.
+	Progress io.Writer
+}
+
+// Scenario is something to measure.
+type Scenario struct {
+	Name, Summary string
+	run           func(context.Context, *env) error
+}
+
+// Scenarios are all there are, in the order in which they run.
+var Scenarios = []Scenario{
+	{"fanout", "durable deliveries per second, sender to all queues", fanout},
+	{"send", "latency of a message to sender and to reader, and what it touches", send},
+	{"commit", "time of a commit and what it touches", commits},
+	{"idle", "memory of queues and groups that nobody uses", idle},
+}
+
+// env is what a scenario runs in.
+type env struct {
+	Options
+	provenance Provenance
+	results    []Result
+}
+
+// Run measures and returns the results.
+func Run(ctx context.Context, o Options) ([]Result, error) {
+	for _, name := range o.Only {
+		if !slices.ContainsFunc(Scenarios, func(s Scenario) bool { return s.Name == name }) {
+			return nil, fmt.Errorf("bench: no scenario %q", name)
+		}
+	}
+	e := &env{Options: o, provenance: NewProvenance(o.Seed, o.Command)}
+	for _, s := range Scenarios {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, s.Name) {
+			continue
+		}
+		if err := s.run(ctx, e); err != nil {
+			return e.results, fmt.Errorf("bench: %s: %w", s.Name, err)
+		}
+	}
+	return e.results, nil
+}
+
+// emit takes a result.
+func (e *env) emit(r Result) {
+	r.Provenance = e.provenance
+	r.better()
+	e.results = append(e.results, r)
+	if e.Progress != nil {
+		fmt.Fprintln(e.Progress, r.String())
+	}
+}
+
+// sized returns the short list in quick runs.
+func sized[T any](e *env, quick, full []T) []T {
+	if e.Quick {
+		return quick
+	}
+	return full
+}
+
+// tempDir makes a directory that the returned function removes.
+func (e *env) tempDir() (string, func(), error) {
+	dir, err := os.MkdirTemp(e.Dir, "pdsbench-*")
+	if err != nil {
+		return "", nil, err
+	}
+	return dir, func() { os.RemoveAll(dir) }, nil
+}
+
+// Names lists the scenarios, for a usage text.
+func Names() string {
+	var names []string
+	for _, s := range Scenarios {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ",")
+}
