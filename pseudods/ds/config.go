@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/secret"
@@ -54,6 +55,15 @@ type Config struct {
 	// It must grow each time: it keeps the numbers of later messages above
 	// those that queue services have seen.
 	Restored uint16
+
+	// Profiles are those of the groups that are served. Default: the pseudonymous
+	// one alone. A group of another is refused, and never taken for one of these.
+	Profiles []wire.Profile
+
+	// Retain is given each message of a group of the identified profile, and of no
+	// other, before it is stored. The same one may come again, and one that is
+	// then not sent. If it fails the request is refused. Nil retains nothing.
+	Retain func(context.Context, Retained) error
 
 	// Signers are the Ed25519 keys by which the service signs what it proposes to
 	// groups that name one of them in their external_senders. The first is used
@@ -108,6 +118,9 @@ func (c *Config) validate() error {
 			return errors.New("ds: a signer is not an Ed25519 key")
 		}
 	}
+	if c.Profiles == nil {
+		c.Profiles = []wire.Profile{wire.ProfilePseudonymous}
+	}
 	orDefault(&c.IdleDays, 90)
 	orDefault(&c.MaxMembers, 1024)
 	orDefault(&c.MaxRequest, 512<<10)
@@ -129,8 +142,11 @@ func (c *Config) validate() error {
 	return nil
 }
 
+// serves reports whether groups of a profile are served.
+func (c *Config) serves(p wire.Profile) bool { return slices.Contains(c.Profiles, p) }
+
 // group returns what is to be enforced in a group of the given policy.
-func (c *Config) group(p wire.GroupPolicy) publicgroup.Config {
+func (c *Config) group(p *wire.GroupPolicy) publicgroup.Config {
 	most := c.MaxMembers
 	if p.MaxMembers != 0 {
 		most = min(most, p.MaxMembers)

@@ -13,7 +13,11 @@ var allKinds = []byte{keyHead, keyHeader, keyLink, keyNode, keyStale, keyPublic,
 // doDelete deletes a group whose last member asks for it. Messages that wait
 // still go out, among them the commits that removed the others.
 func doDelete(r *request) (mls.Marshaler, error) {
-	if r.public.Tree().Members() != 1 {
+	may, err := r.signerMayManage()
+	if err != nil {
+		return nil, err
+	}
+	if !may || r.public.Tree().Members() != 1 && r.public.Header().ReInit == nil {
 		return nil, notAllowed
 	}
 	g, answer := r.group, r.accepted()

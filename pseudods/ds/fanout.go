@@ -114,6 +114,9 @@ func (f *fanout) add(domain string, payload []byte) *shipment {
 // queue service that saw all but one would know who sent it, and a sender's
 // other devices read along.
 func (f *fanout) toAll(m *wire.Fanout) error {
+	if err := f.keep(m); err != nil {
+		return err
+	}
 	payload, entry, err := f.seal(m, f.sequence(true))
 	if err != nil {
 		return err
@@ -150,6 +153,9 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 // toOne sends a message to one member, who need not have an address: a member
 // that blocks the group does not tell the others.
 func (f *fanout) toOne(m *wire.Fanout, to mls.LeafIndex) error {
+	if err := f.keep(m); err != nil {
+		return err
+	}
 	p, err := f.group.page(int(to / pageSize))
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ var intents = map[wire.Operation]struct {
 	wire.OpRemoveUsers:   {types: []mls.ProposalType{mls.ProposalTypeRemove}, least: 1},
 	wire.OpRemoveClients: {types: []mls.ProposalType{mls.ProposalTypeRemove}, least: 1},
 	wire.OpReInit:        {types: []mls.ProposalType{mls.ProposalTypeReInit}, least: 1},
+	wire.OpChangePolicy:  {types: []mls.ProposalType{mls.ProposalTypeGroupContextExtensions, mls.ProposalTypeRemove}, least: 1},
 	wire.OpUpdate:        {},
 	wire.OpExternalJoin:  {types: []mls.ProposalType{mls.ProposalTypeExternalInit}, external: true, least: 1},
 	wire.OpRejoin:        {types: []mls.ProposalType{mls.ProposalTypeExternalInit, mls.ProposalTypeRemove}, external: true, least: 2},
@@ -70,6 +71,9 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 			removed = append(removed, p.Remove)
 		}
 	}
+	if r.Operation == wire.OpChangePolicy && len(removed) == len(list) {
+		return notAllowed
+	}
 	leaf, err := r.committerLeaf(c)
 	if err != nil {
 		return err
@@ -78,15 +82,15 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 	if err != nil {
 		return err
 	}
-	if (r.Operation == wire.OpAddUsers || r.Operation == wire.OpRemoveUsers) && !r.policy.Guests && r.isGuest(leaf) {
-		return notAllowed
-	}
-	if err := r.checkAdded(c, own); err != nil {
+	if own.manages, err = r.mayManage(leaf); err != nil {
 		return err
 	}
+	policy := &r.policy
 	switch r.Operation {
-	case wire.OpRemoveUsers, wire.OpRemoveClients:
-		return r.checkRemoved(c, removed, own)
+	case wire.OpAddUsers, wire.OpRemoveUsers, wire.OpReInit, wire.OpChangePolicy:
+		if !own.manages {
+			return notAllowed
+		}
 	case wire.OpRejoin:
 		return r.checkRejoin(leaf)
 	case wire.OpExternalJoin:
@@ -94,18 +98,32 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 			return notAllowed // own.leaves: another client of the user adds it
 		}
 	}
-	return nil
+	switch r.Operation {
+	case wire.OpChangePolicy:
+		if policy, err = r.checkPolicyChange(c, removed); err != nil {
+			return err
+		}
+	case wire.OpReInit:
+		if err := r.checkReInit(c.Effects.ReInit); err != nil {
+			return err
+		}
+	}
+	if err := r.checkAdded(c, own, policy); err != nil {
+		return err
+	}
+	return r.checkRemoved(c, removed, own)
 }
 
 // member is a user with the leaves it has before a commit.
 type member struct {
-	key    string
-	leaves leaves
+	key     string
+	leaves  leaves
+	manages bool // see mayManage; of a committer
 }
 
 func (r *request) userOf(leaf *mls.LeafNode) (member, error) {
 	key, of, err := r.group.user(leaf)
-	return member{string(key), of}, err
+	return member{key: string(key), leaves: of}, err
 }
 
 // committerLeaf is the leaf before the commit, or that which comes with it.
@@ -120,7 +138,7 @@ func (r *request) committerLeaf(c *publicgroup.StagedCommit) (*mls.LeafNode, err
 // user key, as unmodified MLS clients are, proves nothing but that it knows the
 // group state key: any member could take its place, and all would see it.
 func (r *request) checkRejoin(leaf *mls.LeafNode) error {
-	name, err := wire.ParseMemberName(r.policy.Profile, &leaf.Credential)
+	name, err := r.name(leaf)
 	if err != nil {
 		return err
 	}
@@ -130,23 +148,18 @@ func (r *request) checkRejoin(leaf *mls.LeafNode) error {
 	return nil
 }
 
-// isGuest reports whether a leaf names another provider.
-func (r *request) isGuest(leaf *mls.LeafNode) bool {
-	name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)
-	return err == nil && name.Credential != nil && name.Credential.Provider != r.service.cfg.Domain
-}
-
-// checkAdded checks who is added, by value or not: clients of a new user, or for
-// [wire.OpAddClients] of the committer's. No two clients of a group have one
+// checkAdded checks who is added, by value or not: clients of a new user, if the
+// committer may add users and the policy that holds afterwards lets them in, or
+// for [wire.OpAddClients] of the committer's. No two clients of a group have one
 // name.
-func (r *request) checkAdded(c *publicgroup.StagedCommit, own member) error {
+func (r *request) checkAdded(c *publicgroup.StagedCommit, own member, policy *wire.GroupPolicy) error {
 	clients := map[string]bool{}
 	for _, l := range own.leaves {
 		leaf, err := r.public.Leaf(l)
 		if err != nil {
 			return errors.Join(errStore, err)
 		}
-		name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)
+		name, err := r.name(leaf)
 		if err != nil {
 			return errors.Join(errStore, err)
 		}
@@ -157,13 +170,16 @@ func (r *request) checkAdded(c *publicgroup.StagedCommit, own member) error {
 		if err != nil {
 			return err
 		}
-		name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &a.New.Credential)
+		name, err := r.name(a.New)
 		if err != nil {
 			return err
 		}
 		if clients[user.key+name.Client] ||
-			(r.Operation == wire.OpAddClients) != (user.key == own.key) || user.key != own.key && user.leaves != nil {
+			(r.Operation == wire.OpAddClients) != (user.key == own.key) || user.key != own.key && (user.leaves != nil || !own.manages) {
 			return notAllowed
+		}
+		if err := mayEnter(policy, name); err != nil {
+			return err
 		}
 		clients[user.key+name.Client] = true
 	}

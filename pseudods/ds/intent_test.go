@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"testing"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -59,6 +60,13 @@ func TestINV10ContextStays(t *testing.T) {
 
 func (c *client) propose(op wire.Operation, m *mls.Message) error {
 	return c.call(c.request(op, &wire.GroupMessage{Group: c.id(), Message: must(mls.Marshal(m))}, c.leafAuth(), stateKey(c.Group)), new(wire.Accepted))
+}
+
+// successor is what to go on with after the group.
+func (c *client) successor() mls.ReInit {
+	var id wire.NewGroupID
+	c.ok(c.call(c.request(wire.OpRequestGroupID, &wire.Empty{}, wire.Auth{}, secret.Bytes{}), &id))
+	return mls.ReInit{GroupID: id.Group[:], Version: mls.MLS10, CipherSuite: mls.X25519AES128GCM, Extensions: c.Context().Extensions}
 }
 
 func TestSelfRemove(t *testing.T) {

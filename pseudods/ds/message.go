@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/epoch"
 	"github.com/pseudods/pseudods/mls/tree"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -50,9 +51,8 @@ func doTarget(r *request) (mls.Marshaler, error) {
 	return r.accepted(), nil
 }
 
-// doPropose has a member's proposal pending. A change of the GroupContext or the
-// end of the group is not for one member to propose: a commit that all must
-// cover would follow from it.
+// doPropose has a member's proposal pending. A change of the policy or the end of
+// the group is by value only: who may do it does it.
 func doPropose(r *request) (mls.Marshaler, error) {
 	b := r.body.(*wire.GroupMessage)
 	staged, err := r.public.StageProposal(b.Message, r.now)
@@ -72,6 +72,9 @@ func doPropose(r *request) (mls.Marshaler, error) {
 		if r.Operation != wire.OpPropose {
 			return nil, notAllowed
 		}
+		if err := r.checkProposed(p); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, notAllowed
 	}
@@ -86,4 +89,42 @@ func doPropose(r *request) (mls.Marshaler, error) {
 		return nil, err
 	}
 	return r.accepted(), nil
+}
+
+// checkProposed checks that who proposes to add or remove somebody could do so:
+// others commit what is pending without being asked.
+func (r *request) checkProposed(p *epoch.Proposal) error {
+	var concerned *mls.LeafNode
+	var err error
+	switch p.Type {
+	case mls.ProposalTypeAdd:
+		concerned = &p.Add.LeafNode
+	case mls.ProposalTypeRemove:
+		concerned, err = r.public.Leaf(p.Remove)
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	leaf, err := r.public.Leaf(r.Auth.Leaf)
+	if err != nil {
+		return err
+	}
+	own, err := r.name(leaf)
+	if err != nil {
+		return err
+	}
+	other, err := r.name(concerned)
+	if err != nil {
+		return err
+	}
+	if other.User == own.User {
+		return nil
+	}
+	may, err := r.mayManage(leaf)
+	if err == nil && !may {
+		err = notAllowed
+	}
+	return err
 }

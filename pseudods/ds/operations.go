@@ -38,6 +38,7 @@ func newOperations() map[wire.Operation]operation {
 		wire.OpAddClients:    commit(wire.AuthLeaf),
 		wire.OpRemoveClients: commit(wire.AuthLeaf),
 		wire.OpUpdate:        commit(wire.AuthLeaf),
+		wire.OpChangePolicy:  commit(wire.AuthLeaf),
 		wire.OpReInit:        commit(wire.AuthLeaf),
 		wire.OpRejoin:        commit(wire.AuthUser, wire.AuthJoiner),
 		wire.OpExternalJoin:  commit(wire.AuthJoiner),
@@ -105,10 +106,14 @@ func doCreate(r *request) (mls.Marshaler, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes, err := publicgroup.Register(r.service.cfg.group(policy), b.GroupInfo, nodes)
+	changes, err := publicgroup.Register(r.service.cfg.group(&policy), b.GroupInfo, nodes)
 	if err != nil {
 		return nil, err
 	}
+	if err := r.service.cfg.checkNewPolicy(&policy, nodes[0].Leaf); err != nil {
+		return nil, err
+	}
+	g.profile = policy.Profile
 	if err := g.begin(); err != nil {
 		return nil, err
 	}

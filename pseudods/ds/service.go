@@ -45,6 +45,9 @@ type request struct {
 	policy  wire.GroupPolicy   // as public
 	payment Payment
 	staged  *publicgroup.StagedCommit // if the request is a commit
+	tends   bool                      // the service's own doing after the request
+	// retained are its messages, if they are to be kept.
+	retained []Retained
 }
 
 type body interface {
@@ -168,7 +171,7 @@ func (r *request) spend(ctx context.Context) error {
 // attempt does the request at the group's present version.
 func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wire.GroupID) ([]byte, error) {
 	var err error
-	r.staged = nil
+	r.staged, r.retained = nil, nil
 	if r.group, err = newSession(ctx, s.cfg.Store, s.cfg.Rand, id); err != nil {
 		return nil, err
 	}
@@ -206,6 +209,9 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 	if err != nil {
 		return nil, err
 	}
+	if err := r.retain(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.spend(ctx); err != nil {
 		return nil, err
 	}
@@ -222,7 +228,11 @@ func (r *request) open(key secret.Bytes) error {
 	if r.policy, err = wire.PolicyOf(g.header.group.Context.Extensions); err != nil {
 		return errors.Join(errStore, err)
 	}
-	r.public, err = publicgroup.Open(treeStore{g}, r.service.cfg.group(r.policy))
+	if !r.service.cfg.serves(r.policy.Profile) {
+		return notAllowed
+	}
+	g.profile = r.policy.Profile
+	r.public, err = publicgroup.Open(treeStore{g}, r.service.cfg.group(&r.policy))
 	return err
 }
 

@@ -36,6 +36,7 @@ type session struct {
 	head           head
 	header         header
 	keys           *atrest.Keys
+	profile        wire.Profile // of the group, by which its credentials are read
 
 	sealedActivity  []byte // as read with the header
 	activity        *activity

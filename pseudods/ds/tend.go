@@ -99,7 +99,7 @@ func (r *request) actor() mls.LeafIndex {
 
 // proposeRemoval makes one proposal pending and sends it to all.
 func (s *Service) proposeRemoval(ctx context.Context, done *request, key secret.Bytes) (*request, error) {
-	r := &request{Request: done.Request, service: s, now: done.now}
+	r := &request{Request: done.Request, service: s, now: done.now, tends: true}
 	var err error
 	if r.group, err = newSession(ctx, s.cfg.Store, s.cfg.Rand, done.group.id); err != nil {
 		return nil, err
@@ -132,6 +132,9 @@ func (s *Service) proposeRemoval(ctx context.Context, done *request, key secret.
 	}
 	batch, err := r.group.batch()
 	if err != nil {
+		return nil, err
+	}
+	if err := r.retain(ctx); err != nil {
 		return nil, err
 	}
 	return r, s.commit(ctx, r.group, batch)

@@ -15,21 +15,9 @@ var rules = epoch.Rules{
 	Successor: func(old, new *mls.LeafNode) bool { return old.Credential.Equal(&new.Credential) },
 }
 
-// leafCheck returns what refuses a leaf whose credential is no pseudonym, or is
-// a bare one where the group does not want it.
-func leafCheck(p wire.GroupPolicy) func(old, leaf *mls.LeafNode) error {
-	return func(_, leaf *mls.LeafNode) error {
-		name, err := wire.ParseMemberName(p.Profile, &leaf.Credential)
-		if err == nil && name.Credential == nil && !p.BarePseudonyms {
-			err = wire.ErrCredential
-		}
-		return err
-	}
-}
-
 // user returns the name and the record of a leaf's user.
 func (s *session) user(leaf *mls.LeafNode) (key []byte, of leaves, err error) {
-	name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)
+	name, err := wire.ParseMemberName(s.profile, &leaf.Credential)
 	if err != nil {
 		return nil, nil, err
 	}
