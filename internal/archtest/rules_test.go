@@ -10,8 +10,9 @@ bench                          <- internal/secret mls mls/epoch mls/publicgroup 
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
                                   storage/badger/queues
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
-client/account                 <- client/identity client/vault internal/secret internal/tlscodec mls mls/group \
-                                  privacypass/attester pseudods/httpapi pseudods/seal pseudods/wire
+client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
+                                  privacypass privacypass/attester privacypass/client/httpapi pseudods/httpapi pseudods/seal \
+                                  pseudods/wire tokens
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
