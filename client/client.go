@@ -150,19 +150,22 @@ func (c *Client) Groups() []*Group {
 }
 
 // Group returns a group by its label, or by the beginning of its identifier in
-// hexadecimal. It fails with [ErrNoGroup] if there is none, or more than one.
+// hexadecimal. One that the client has left is found if no other is meant. It
+// fails with [ErrNoGroup] if there is none, or more than one.
 func (c *Client) Group(name string) (*Group, error) {
 	var found []*Group
-	for _, g := range c.Groups() {
-		if g.label == name && g.state != StateLeft {
-			found = append(found, g)
-		}
-	}
-	if len(found) == 0 && len(name) >= 4 {
+	for _, is := range []func(*Group) bool{
+		func(g *Group) bool { return g.Label() == name && g.State() != StateLeft },
+		func(g *Group) bool { return len(name) >= 4 && strings.HasPrefix(hex.EncodeToString(g.id[:]), name) },
+		func(g *Group) bool { return g.Label() == name },
+	} {
 		for _, g := range c.Groups() {
-			if strings.HasPrefix(hex.EncodeToString(g.id[:]), name) {
+			if is(g) {
 				found = append(found, g)
 			}
+		}
+		if len(found) > 0 {
+			break
 		}
 	}
 	if len(found) != 1 {

@@ -43,7 +43,14 @@ func (g *Group) Rejoin(ctx context.Context) error {
 		// Others hold the pointer, so that it is this one that goes on.
 		old := g.address
 		g.record, g.mls, g.roster, g.before = next.record, next.mls, next.roster, nil
-		return errors.Join(g.save(), g.c.account.Forget(old))
+		if err := g.save(); err != nil {
+			return err
+		}
+		// And it judges by this one's policy what comes.
+		if g.mls, err = group.Restore(g.c.mlsConfig(g), g.record.mls); err != nil {
+			return err
+		}
+		return g.c.account.Forget(old)
 	}
 	return g.askAccess(ctx)
 }

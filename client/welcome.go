@@ -76,6 +76,9 @@ func (c *Client) join(ctx context.Context, in *account.Incoming) error {
 	if g.generation != in.JoinInfo.RosterGeneration {
 		g.rosterKey, g.roster = secret.Bytes{}, nil
 	}
+	if old := c.groups[g.id]; old != nil { // a group that the user was in before
+		g.label, g.events = old.label, old.events
+	}
 	c.groups[g.id] = g
 	by := Member{}
 	if signer, ok := g.mls.WelcomedBy(); ok {

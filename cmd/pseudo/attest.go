@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -46,19 +47,19 @@ func (a attestation) Authorize(ctx context.Context, d *attester.Description, r *
 	case work == nil:
 		return "", errNoAttester
 	}
-	done := notesOf(ctx).during(fmt.Sprintf("proof of work for %d tokens (about %s)", r.Tokens, expected(work, r.Tokens)))
+	done := notesOf(ctx).during(fmt.Sprintf("proof of work for %d tokens, about %d s", r.Tokens, expected(work, r.Tokens)))
 	defer done()
 	return work.Solve(ctx, rand.Reader, r)
 }
 
-// expected is how long the work takes here on average.
-func expected(c *attester.WorkCost, tokens int) time.Duration {
+// expected is how many seconds the work takes here on average.
+func expected(c *attester.WorkCost, tokens int) int {
 	if c.Validate() != nil {
 		return 0
 	}
 	began := time.Now()
 	argon2.IDKey(nil, make([]byte, 16), c.Passes, c.MemoryKiB, 1, 8)
-	return (time.Since(began) * time.Duration(int(c.Attempts)*tokens)).Round(100 * time.Millisecond)
+	return int(math.Ceil(time.Since(began).Seconds() * float64(c.Attempts) * float64(tokens)))
 }
 
 // useInvite has tokens paid by the code in a file, or by work if the file is "".

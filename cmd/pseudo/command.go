@@ -62,6 +62,7 @@ var commands = []command{
 	{"group leave", "GROUP", "leave a group", shared, 0, func() work { return &groupEnd{How: "leave"} }},
 	{"group delete", "GROUP", "delete a group that you are the last member of", shared, 0, func() work { return &groupEnd{How: "delete"} }},
 	{"group block", "GROUP", "take nothing more from a group, without telling it", shared, 0, func() work { return &groupEnd{How: "block"} }},
+	{"group forget", "GROUP", "delete what you have of a group that you have left", shared, 0, func() work { return &groupEnd{How: "forget"} }},
 	{"send", "GROUP [TEXT...]", "send a text, or what stands on standard input", shared, 1, func() work { return new(sendWork) }},
 	{"listen", "", "show what arrives", owning, 0, func() work { return new(listenWork) }},
 	{"chat", "GROUP", "listen, and send each line of standard input", owning, 0, func() work { return new(chatWork) }},

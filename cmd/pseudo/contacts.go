@@ -10,7 +10,8 @@ type contactsWork struct{ plain }
 
 func (w *contactsWork) take(args []string, _ terminal) error { return exactly(0, args) }
 
-func (w *contactsWork) do(_ context.Context, s *session) error {
+func (w *contactsWork) do(ctx context.Context, s *session) error {
+	s.current(ctx)
 	contacts, err := s.Account().Contacts()
 	if err != nil {
 		return err
@@ -35,6 +36,7 @@ type acceptWork struct {
 func (w *acceptWork) take(args []string, _ terminal) error { return oneName(&w.Name, args) }
 
 func (w *acceptWork) do(ctx context.Context, s *session) error {
+	s.current(ctx)
 	c, err := s.Account().Contact(w.Name)
 	if err != nil {
 		return err

@@ -34,9 +34,9 @@ func (s *session) line(e *client.Event) string {
 	}
 	group, member := s.groupNamed(e.Group), who(&e.Member)
 	if e.Kind == client.EventMessage {
-		return fmt.Sprintf("%s %s: %s", group, member, shown(string(e.Text)))
+		return fmt.Sprintf("[%s] %s: %s", group, member, shown(string(e.Text)))
 	}
-	return fmt.Sprintf("%s * %s", group, noticeOf(e, member))
+	return fmt.Sprintf("[%s] * %s", group, noticeOf(e, member))
 }
 
 // noticeOf is what an event in a group says.

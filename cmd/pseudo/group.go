@@ -23,7 +23,7 @@ func (w *groupCreate) flags(f *flag.FlagSet) {
 func (w *groupCreate) take(args []string, _ terminal) error { return oneName(&w.Name, args) }
 
 func (w *groupCreate) do(ctx context.Context, s *session) error {
-	if _, err := s.Group(w.Name); err == nil {
+	if old, err := s.Group(w.Name); err == nil && old.State() != client.StateLeft {
 		return fmt.Errorf("you have a group named %s already", named(w.Name))
 	}
 	g, err := s.CreateGroup(ctx, w.Name, client.GroupOptions{Admin: w.Admin, NoServerProposals: w.NoServerProposals})
@@ -135,7 +135,7 @@ func (w *groupRename) do(_ context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if other, err := s.Group(w.Name); err == nil && other != g {
+	if other, err := s.Group(w.Name); err == nil && other != g && other.State() != client.StateLeft {
 		return fmt.Errorf("you have a group named %s already", named(w.Name))
 	}
 	return g.SetLabel(w.Name)
@@ -176,6 +176,8 @@ func (w *groupEnd) do(ctx context.Context, s *session) error {
 		return g.Delete(ctx)
 	case "block":
 		return g.Block(ctx)
+	case "forget":
+		return g.Forget()
 	}
 	if err := g.Leave(ctx); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (w *initWork) do(ctx context.Context, s *session) error {
 	err = s.lock(key)
 	key.Wipe()
 	if errors.Is(err, vault.ErrInUse) {
-		return s.holder()
+		return s.busy()
 	} else if err != nil {
 		return err
 	}

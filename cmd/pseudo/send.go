@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/client/account"
@@ -13,6 +14,9 @@ import (
 
 // maxText bounds what is read of a text; the server may take less.
 const maxText = 1 << 20
+
+// sendPatience is how long a person waits for the server to take a text.
+const sendPatience = 15 * time.Second
 
 // sendWork sends a text.
 type sendWork struct {
@@ -55,8 +59,10 @@ func (w *sendWork) do(ctx context.Context, s *session) error {
 // sendText sends a text. If the server does not answer, the text is kept and sent
 // by whatever command reaches the server next: that is no failure.
 func sendText(ctx context.Context, s *session, g *client.Group, text []byte) error {
-	err := g.Send(ctx, text)
-	if passes(err) && g.Outbox() > 0 {
+	trying, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
+	err := g.Send(trying, text)
+	if (passes(err) || errors.Is(err, context.DeadlineExceeded)) && g.Outbox() > 0 {
 		s.notes.say("the server does not answer; the text is kept, and sent when it does")
 		return nil
 	}

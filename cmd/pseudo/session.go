@@ -52,7 +52,7 @@ func (s *session) open(ctx context.Context, other func(*listener) error) error {
 			break
 		}
 		if time.Now().After(end) {
-			return s.holder()
+			return s.busy()
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
@@ -112,12 +112,17 @@ type holder struct {
 
 const holderFile = "holder.json"
 
-func (l *location) holder() error {
+// holder names it.
+func (l *location) holder() string {
 	var h holder
 	if b, err := os.ReadFile(l.path(holderFile)); err != nil || json.Unmarshal(b, &h) != nil {
-		return errors.New("another process has the state; try again")
+		return "another process"
 	}
-	return fmt.Errorf("process %d (pseudo %s) has the state; try again when it is done", h.PID, h.Command)
+	return fmt.Sprintf("process %d (pseudo %s)", h.PID, h.Command)
+}
+
+func (l *location) busy() error {
+	return fmt.Errorf("%s has the state; try again when it is done", l.holder())
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -74,7 +74,7 @@ func checkSocket(l *location) error {
 
 // refusal says why this process cannot listen too.
 func (l *listener) refusal() error {
-	return fmt.Errorf("%w: end it first, or use `pseudo send`", l.holder())
+	return fmt.Errorf("%s listens already: end it first, or use `pseudo send`", l.holder())
 }
 
 // forward has the other process do the work.

@@ -153,11 +153,7 @@ func (s *Service) handle(ctx context.Context, encoded []byte) ([]byte, error) {
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
-		switch {
-		case err != nil:
-		case w.Operation == wire.OpDeleteGroup:
-			err = s.bury(ctx, id, w.Nonce)
-		case op.opens && op.changes:
+		if err == nil && op.opens && op.changes {
 			s.tend(ctx, r)
 		}
 		return answer, err
