@@ -19,7 +19,7 @@ import (
 )
 
 // errNoAttester: the issuer wants something that the user has not got.
-var errNoAttester = errors.New("the server gives tokens for an invite code only: name its file with -invite")
+var errNoAttester = errors.New("no invite code")
 
 // inviteName is that of the vault's record with the user's invite code.
 const inviteName = "pseudo/invite"

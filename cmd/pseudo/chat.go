@@ -24,8 +24,7 @@ func (w *chatWork) take(args []string, _ terminal) error {
 // do ends with the input. A line that the server did not take yet is sent by the
 // next command; see [client.Group.Send].
 func (w *chatWork) do(ctx context.Context, s *session) error {
-	g, err := s.Group(w.group)
-	if err != nil {
+	if _, err := s.Group(w.group); err != nil {
 		return err
 	}
 	c, err := s.serve(ctx)
@@ -57,7 +56,11 @@ func (w *chatWork) do(ctx context.Context, s *session) error {
 			if strings.TrimSpace(text) == "" {
 				continue
 			}
-			if err := sendText(ctx, s, g, []byte(text)); err != nil {
+			g, err := s.Group(w.group) // which may be another one after an absence
+			if err == nil {
+				err = sendText(ctx, s, g, []byte(text))
+			}
+			if err != nil {
 				text, _ := explain(err)
 				s.notes.say("%s", text)
 			}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/client/account"
 	"github.com/pseudods/pseudods/client/vault"
 	"github.com/pseudods/pseudods/client/wallet"
+	issuers "github.com/pseudods/pseudods/privacypass/client/httpapi"
 	"github.com/pseudods/pseudods/pseudods/httpapi"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -23,6 +25,7 @@ type sentence struct {
 // sentences are searched in order: the first that matches counts.
 var sentences = []sentence{
 	{context.Canceled, "interrupted"},
+	{errNoAttester, "the server gives tokens for an invite code only: name a file that holds it with -invite"},
 	{errNoAccount, "there is no account here: make one with `pseudo init NAME -server URL`, or name its directory with -state"},
 
 	{client.ErrNotMember, "you are not a member of this group"},
@@ -132,8 +135,12 @@ func explain(err error) (text string, code int) {
 		}
 		return codes[refused.Code], exitRefused
 	}
+	var issuer *issuers.StatusError
+	if errors.As(err, &issuer) {
+		return explainIssuer(issuer), exitRefused
+	}
 	var where *url.Error
-	if errors.As(err, &where) && !errors.Is(err, context.Canceled) {
+	if errors.As(err, &where) && !errors.Is(err, context.Canceled) && !errors.Is(err, account.ErrUncertain) {
 		at := where.URL
 		if u, err := url.Parse(at); err == nil {
 			at = u.Scheme + "://" + u.Host
@@ -146,4 +153,17 @@ func explain(err error) (text string, code int) {
 		}
 	}
 	return err.Error(), exitRefused
+}
+
+// explainIssuer says why there are no tokens.
+func explainIssuer(e *issuers.StatusError) string {
+	switch {
+	case e.Exhausted() && e.RetryAfter > 0:
+		return fmt.Sprintf("you have had all the tokens that you get for now; try again in %s", e.RetryAfter)
+	case e.Exhausted():
+		return "your invite code has given all the tokens that it ever does: see `pseudo tokens -h`"
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
+		return "the server does not take your invite code, or your proof of work"
+	}
+	return "the server gives no tokens now; try again later"
 }

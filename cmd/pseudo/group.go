@@ -71,11 +71,10 @@ func (w *groupInvite) take(args []string, _ terminal) error {
 }
 
 func (w *groupInvite) do(ctx context.Context, s *session) error {
-	g, err := s.Group(w.Group)
+	g, err := s.group(ctx, w.Group)
 	if err != nil {
 		return err
 	}
-	s.current(ctx)
 	var contacts []*account.Contact
 	for _, name := range w.Contacts {
 		c, err := s.Account().Contact(name)
@@ -106,7 +105,7 @@ func (w *groupRemove) take(args []string, _ terminal) error {
 }
 
 func (w *groupRemove) do(ctx context.Context, s *session) error {
-	g, err := s.Group(w.Group)
+	g, err := s.group(ctx, w.Group)
 	if err != nil {
 		return err
 	}
@@ -150,11 +149,10 @@ type groupRejoin struct {
 func (w *groupRejoin) take(args []string, _ terminal) error { return oneName(&w.Group, args) }
 
 func (w *groupRejoin) do(ctx context.Context, s *session) error {
-	g, err := s.Group(w.Group)
+	g, err := s.group(ctx, w.Group)
 	if err != nil {
 		return err
 	}
-	s.current(ctx) // a member may have answered a request for access
 	return g.Rejoin(ctx)
 }
 
@@ -167,7 +165,7 @@ type groupEnd struct {
 func (w *groupEnd) take(args []string, _ terminal) error { return oneName(&w.Group, args) }
 
 func (w *groupEnd) do(ctx context.Context, s *session) error {
-	g, err := s.Group(w.Group)
+	g, err := s.group(ctx, w.Group)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,7 @@ type groupMembers struct {
 func (w *groupMembers) take(args []string, _ terminal) error { return oneName(&w.Group, args) }
 
 func (w *groupMembers) do(ctx context.Context, s *session) error {
-	s.current(ctx)
-	g, err := s.Group(w.Group)
+	g, err := s.group(ctx, w.Group)
 	if err != nil {
 		return err
 	}

@@ -69,8 +69,7 @@ func (w *groupPolicy) flags(f *flag.FlagSet) {
 func (w *groupPolicy) take(args []string, _ terminal) error { return oneName(&w.Group, args) }
 
 func (w *groupPolicy) do(ctx context.Context, s *session) error {
-	s.current(ctx)
-	g, err := s.Group(w.Group)
+	g, err := s.group(ctx, w.Group)
 	if err != nil {
 		return err
 	}

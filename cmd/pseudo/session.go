@@ -141,8 +141,18 @@ func (s *session) current(ctx context.Context) {
 	if s.served {
 		return
 	}
-	if _, err := s.Sync(ctx, 0); err != nil {
+	events, err := s.Sync(ctx, 0)
+	for i := range events {
+		err = errors.Join(err, s.nameGroup(&events[i]))
+	}
+	if err != nil {
 		text, _ := explain(err)
 		s.notes.say("what follows may be out of date: %s", text)
 	}
+}
+
+// group returns a group of that name, as it is now.
+func (s *session) group(ctx context.Context, name string) (*client.Group, error) {
+	s.current(ctx)
+	return s.Group(name)
 }

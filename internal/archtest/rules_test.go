@@ -18,7 +18,7 @@ client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
 cmd/pdsbench                   <- bench
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
-                                  pseudods/httpapi pseudods/wire
+                                  privacypass/client/httpapi pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
