@@ -86,37 +86,6 @@ func TestCreate(t *testing.T) {
 	r.refused(r.call(foreign.request(wire.OpCreateGroup, body, wire.Auth{Type: wire.AuthJoiner}, stateKey(foreign.Group)), nil), wire.CodeNotAllowed)
 }
 
-func TestDeleteGroup(t *testing.T) {
-	r := newRig(t, nil)
-	all := r.founded(3)
-	a := all[0]
-	id, create := a.id(), a.sendRequest("x")
-	del := func(c *client) []byte {
-		return c.request(wire.OpDeleteGroup, &wire.GroupQuery{Group: id}, c.leafAuth(), stateKey(c.Group))
-	}
-	r.refused(r.call(del(a), nil), wire.CodeNotAllowed)
-	r.ok(a.remove(wire.OpRemoveUsers, all[1:]...))
-	request := del(a)
-	r.ok(r.call(request, new(wire.Accepted)))
-	r.ok(r.call(request, new(wire.Accepted))) // a retry
-	for k := range r.store.Records(id) {
-		if k[0] != 'h' && k[0] != 'r' && k[0] != 'x' {
-			t.Errorf("a record of kind %q is left", k[0])
-		}
-	}
-	r.refused(a.send("anybody?"), wire.CodeNotAllowed)
-	r.refused(r.call(del(a), nil), wire.CodeNotAllowed)
-	create.Operation, create.Auth = wire.OpCreateGroup, wire.Auth{Type: wire.AuthJoiner}
-	nodes := must(a.Tree())
-	create.Body = must(mls.Marshal(&wire.CreateGroup{Group: id, GroupInfo: infoMessage(must(a.GroupInfo(group.GroupInfoOptions{ExternalPub: true}))),
-		Tree: must(mls.Marshal(&nodes)), Address: &a.address}))
-	r.refused(r.call(a.sign(create), nil), wire.CodeNotAllowed)
-	r.settle(a, all[1:]...)
-	if !all[1].gone || !all[2].gone {
-		t.Fatal("the others were not told")
-	}
-}
-
 // userName is the name of a client's user in policies.
 func (c *client) userName(profile wire.Profile) []byte {
 	return []byte(must(wire.ParseMemberName(profile, &c.mls.Credential)).User)

@@ -158,6 +158,7 @@ type client struct {
 	mls     *group.Client
 	user    *mls.SignatureKey
 	context mls.Extensions // of the groups it creates, beside the policy
+	before  *group.Group   // that the one it joins follows
 	kp      *mls.KeyPackage
 	address wire.MemberAddress
 	welcome *seal.PrivateKey
@@ -413,7 +414,7 @@ func (c *client) receive(joinKey func() secret.Bytes) {
 			var nodes mls.RatchetTree
 			c.ok(mls.Unmarshal(info.Tree, &nodes))
 			c.entered = info.Roster
-			c.Group = must(group.JoinWelcome(c.cfg, m.Welcome, group.JoinOptions{Tree: nodes}))
+			c.Group = must(group.JoinWelcome(c.cfg, m.Welcome, group.JoinOptions{Tree: nodes, Before: c.before}))
 			if must(c.OwnLeaf()) != mls.LeafIndex(info.Leaf) || string(f.JoinInfo) != "join info" {
 				c.Fatal("the service names another leaf, or lost the join info")
 			}

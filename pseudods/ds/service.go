@@ -153,7 +153,11 @@ func (s *Service) handle(ctx context.Context, encoded []byte) ([]byte, error) {
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
-		if err == nil && op.opens && op.changes {
+		switch {
+		case err != nil:
+		case w.Operation == wire.OpDeleteGroup:
+			err = s.bury(ctx, id, w.Nonce)
+		case op.opens && op.changes:
 			s.tend(ctx, r)
 		}
 		return answer, err
