@@ -34,8 +34,9 @@ type joiner struct {
 }
 
 // maxCommits is how often a change is made anew because other commits came
-// first.
-const maxCommits = 16
+// first. In a group where all members commit at once the last one loses as often
+// as there are others.
+const maxCommits = 256
 
 // commit carries out a change. Waiting proposals of others ride along, but for
 // additions, whose addresses only their proposers know.

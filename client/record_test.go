@@ -29,9 +29,21 @@ func exampleRecord(t testing.TB) *record {
 		}
 		return k
 	}
+	var w tlscodec.Writer // as package account writes one
+	w.Uint16(uint16(mls.X25519AES128GCM))
+	w.Opaque8(key().Private().Reveal())
 	user := key()
-	p := account.Persona{Signer: key(), UserAuth: user, Pseudonym: identity.Pseudonym{LinkKey: identity.LinkKey{Bytes: octets(1, 32)},
-		Credential: wire.PseudonymousCredential{Provider: "one.example", UserAuthKey: user.Public(), IdentityLink: make([]byte, 200)}}}
+	(&wire.PseudonymousCredential{Provider: "one.example", UserAuthKey: user.Public(), IdentityLink: make([]byte, 200)}).MarshalTLS(&w)
+	w.Raw(octets(1, identity.LinkKeySize).Reveal())
+	w.Raw(user.Private().Reveal())
+	encoded, err := w.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p account.Persona
+	if err := mls.Unmarshal(encoded, &p); err != nil {
+		t.Fatal(err)
+	}
 	return &record{state: StateActive, domain: "one.example", label: "friends", persona: p, address: wire.AddressID{2}, bound: true, sequence: 7,
 		mls: []byte("state"), generation: 3, rosterKey: octets(4, 32), parts: [][]byte{[]byte("part"), []byte("another")},
 		told: map[wire.Pseudonym]identity.LinkKey{{5}: {Bytes: octets(5, 32)}}, stale: true, newcomer: true, hello: true, unwanted: true,
