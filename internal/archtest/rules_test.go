@@ -54,9 +54,10 @@ pseudods/qs                    <- internal/tlscodec mls pseudods/desk pseudods/q
 pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
 pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
 pseudods/wire                  <- internal/secret internal/tlscodec mls
-pseudods/server                <- internal/daemon mls privacypass privacypass/issuer/host privacypass/keyring privacypass/verify \
-                                  privacypass/verify/private pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys \
-                                  pseudods/wire storage/badger storage/badger/groups storage/badger/ledger storage/badger/queues tokens
+pseudods/server                <- internal/daemon internal/secret mls privacypass privacypass/attester/webhook privacypass/issuer/host \
+                                  privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
+                                  pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/badger storage/badger/groups \
+                                  storage/badger/ledger storage/badger/queues tokens
 storage/badger                 <- internal/tlscodec
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger

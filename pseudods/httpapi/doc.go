@@ -10,6 +10,6 @@
 // each after its length. The one exception is the provider document, which is JSON at /.well-known/pseudods and says where a provider's
 // services are, by which keys they sign, and what operations cost.
 //
-// The package logs nothing and keeps no address. Metrics count requests by path
-// and error code alone.
+// The package logs nothing and keeps no address. Metrics count requests by role,
+// path and error code alone.
 package httpapi

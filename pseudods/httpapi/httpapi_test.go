@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/privacypass"
@@ -83,11 +82,11 @@ func TestEveryOperationReachesItsRole(t *testing.T) {
 func TestRefusalsCarryTheirStatus(t *testing.T) {
 	ds := new(echo)
 	var observed []wire.Code
-	s, c := serve(t, Config{DS: ds, Observe: func(path string, code wire.Code, took time.Duration) {
-		if path != PathGroupOperation || took < 0 {
-			t.Errorf("observed %q, %v", path, took)
+	s, c := serve(t, Config{DS: ds, Observe: func(o Observation) {
+		if o.Path != PathGroupOperation || o.Role != "ds" || o.Took < 0 {
+			t.Errorf("observed %+v", o)
 		}
-		observed = append(observed, code)
+		observed = append(observed, o.Code)
 	}})
 	for code := wire.CodeInternal; code <= wire.CodeFull; code++ {
 		ds.err = &wire.Error{Code: code, Epoch: 7, RetryAfter: 9, Challenges: []string{`PrivateToken challenge="AA=="`, `PrivateToken challenge="AQ=="`}}

@@ -35,9 +35,18 @@ type Config struct {
 	WriteTime time.Duration
 	// Else serves all other paths. Nil for none.
 	Else http.Handler
-	// Observe, if set, is told of each answered request: its path, the error code,
-	// 0 for none, and how long it took. It gets nothing else on purpose.
-	Observe func(path string, code wire.Code, took time.Duration)
+	// Observe, if set, is told of each answered request.
+	Observe func(Observation)
+}
+
+// Observation is what may be counted of a request. It holds nothing else on
+// purpose.
+type Observation struct {
+	// Role is whose operation it was: "ds", "qs", or "none" for what is no request.
+	Role string
+	Path string
+	Code wire.Code // 0 for none
+	Took time.Duration
 }
 
 // Handler serves requests over HTTP.
@@ -85,7 +94,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 func (h *Handler) serve(path string, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	response, refused := h.answer(path, w, r)
+	response, operation, refused := h.answer(path, w, r)
 	if response == nil {
 		response = encodeRefusal(refused)
 	} else {
@@ -105,9 +114,21 @@ func (h *Handler) serve(path string, w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(statusOf(code))
 	w.Write(response)
-	if h.cfg.Observe != nil {
-		h.cfg.Observe(path, code, time.Since(start))
+	h.observe(path, operation, code, start)
+}
+
+func (h *Handler) observe(path string, o wire.Operation, code wire.Code, start time.Time) {
+	if h.cfg.Observe == nil {
+		return
 	}
+	role := "none"
+	switch {
+	case o.IsGroup():
+		role = "ds"
+	case o.IsQueue():
+		role = "qs"
+	}
+	h.cfg.Observe(Observation{Role: role, Path: path, Code: code, Took: time.Since(start)})
 }
 
 func encodeRefusal(refused *wire.Error) []byte {
@@ -127,27 +148,28 @@ func statusOf(c wire.Code) int {
 }
 
 // answer returns a service's response, or nil and why none was asked.
-func (h *Handler) answer(path string, w http.ResponseWriter, r *http.Request) ([]byte, *wire.Error) {
+func (h *Handler) answer(path string, w http.ResponseWriter, r *http.Request) ([]byte, wire.Operation, *wire.Error) {
 	body, operation, refused := h.request(path, r)
 	if refused != nil {
-		return nil, refused
+		return nil, operation, refused
 	}
 	service := h.cfg.DS
 	if operation.IsQueue() {
 		service = h.cfg.QS
 	}
 	if service == nil {
-		return nil, &wire.Error{Code: wire.CodeNotAllowed}
+		return nil, operation, &wire.Error{Code: wire.CodeNotAllowed}
 	}
 	if path == PathQueueRead {
 		// The answer may take longer than others. Where there are no deadlines this
 		// fails, which is fine.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.cfg.MaxWait + h.cfg.WriteTime))
 	}
-	return service.Handle(r.Context(), body), nil
+	return service.Handle(r.Context(), body), operation, nil
 }
 
 // request reads a request, and returns what it is for, or why it goes to nobody.
+// The operation is 0 if it is not one.
 func (h *Handler) request(path string, r *http.Request) ([]byte, wire.Operation, *wire.Error) {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != MediaType {
 		return nil, 0, &wire.Error{Code: wire.CodeMalformed}

@@ -31,10 +31,8 @@ const maxFrame = 8 << 20
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	var code wire.Code
-	if h.cfg.Observe != nil {
-		defer func() { h.cfg.Observe(PathQueueStream, code, time.Since(start)) }()
-	}
-	body, _, refused := h.request(PathQueueStream, r)
+	body, operation, refused := h.request(PathQueueStream, r)
+	defer func() { h.observe(PathQueueStream, operation, code, start) }()
 	service, ok := h.cfg.QS.(Streamer)
 	if refused == nil && !ok {
 		refused = &wire.Error{Code: wire.CodeNotAllowed}

@@ -55,8 +55,8 @@ func TestStream(t *testing.T) {
 						return
 					}
 				}
-			}}, Observe: func(path string, code wire.Code, _ time.Duration) {
-				observed = append(observed, code)
+			}}, Observe: func(o Observation) {
+				observed = append(observed, o.Code)
 				close(done)
 			}})
 			request := encoded(t, wire.OpReadQueue, nil)

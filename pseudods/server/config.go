@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/tokens"
 )
@@ -72,6 +73,10 @@ type Config struct {
 	// refreshed at least once in a lead of their schedule. Default: that of the
 	// issuer in Data.
 	TokenKeys string `json:"token_keys"`
+	// TokenDirectories are the URLs of the directories (RFC 9578, Section 4) of
+	// classes whose issuer is elsewhere, by class. Their tokens are of type 0x0002,
+	// which verify with public keys.
+	TokenDirectories map[string]string `json:"token_directories"`
 	// TokenCapacity is how many tokens the issuer makes at most with one key.
 	// Default 100 million.
 	TokenCapacity uint64 `json:"token_capacity"`
@@ -83,6 +88,9 @@ type Config struct {
 	// Peers are the providers that this one exchanges messages with: their domain,
 	// and the URL below which their provider document is.
 	Peers map[string]string `json:"peers"`
+
+	// Push is the gateway that wakes devices. Nil for none.
+	Push *PushConfig `json:"push"`
 
 	// Logger gets what an operator should know. It is told no identifier. Default:
 	// none.
@@ -272,6 +280,18 @@ func (c *Config) validate() error {
 	for _, u := range []string{c.URL, c.DS.URL, c.QS.URL, c.Issuer.URL} {
 		if u != "" && checkURL(u) != nil {
 			return fmt.Errorf("%q is not a service's URL", u)
+		}
+	}
+	for class, u := range c.TokenDirectories {
+		if c.Prices.Classes[tokens.Class(class)].TokenType != privacypass.BlindRSA || checkURL(u) != nil {
+			return fmt.Errorf("token_directories: %q: want a class of type %v and a URL", class, privacypass.BlindRSA)
+		}
+	}
+	if c.Push != nil {
+		push := *c.Push
+		c.Push = &push
+		if err := push.validate(); err != nil {
+			return err
 		}
 	}
 	for domain, u := range c.Peers {

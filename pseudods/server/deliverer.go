@@ -77,11 +77,17 @@ func (d *deliverer) Deliver(ctx context.Context, domain string, delivery *wire.D
 	}
 	t := d.target(domain)
 	if !t.enter(time.Now()) {
+		d.count("held")
 		return nil, errBroken
 	}
 	report, err := d.send(ctx, base, domain, delivery)
 	t.leave(err == nil, time.Now())
-	return report, err
+	if err != nil {
+		d.count("failed")
+		return nil, err
+	}
+	d.count("ok")
+	return report, nil
 }
 
 // base returns the URL of the queue service of a domain, "" for one that is not a

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/daemon"
@@ -43,7 +44,7 @@ func openPlace(p *Place, private *Private) (dir, keys, fences daemon.Dir, err er
 
 // openDelivery opens the delivery service. to gets the keys by which deliveries
 // are signed.
-func openDelivery(c *Config, log *slog.Logger, m *metrics, to func([]*mls.SignatureKey) ds.Deliverer) (d *delivery, err error) {
+func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to func([]*mls.SignatureKey) ds.Deliverer) (d *delivery, err error) {
 	d = &delivery{log: log}
 	defer func() {
 		if err != nil {
@@ -71,7 +72,7 @@ func openDelivery(c *Config, log *slog.Logger, m *metrics, to func([]*mls.Signat
 	if err != nil {
 		return d, err
 	}
-	if d.redeemer, err = c.openRedeemer(DS, dir, secrets, fences, log); err != nil {
+	if d.redeemer, err = c.openRedeemer(DS, dir, secrets, fences, hc, log); err != nil {
 		return d, err
 	}
 	desk := ds.NewDesk(d.redeemer.till, d.redeemer.ledger)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -29,10 +30,11 @@ type queueing struct {
 	handler  *queueService
 	db       *badger.DB
 	redeemer *redeemer
+	push     *gateway // nil for none
 	log      *slog.Logger
 }
 
-func openQueueing(c *Config, log *slog.Logger, peers map[string]*peer) (q *queueing, err error) {
+func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peers map[string]*peer) (q *queueing, err error) {
 	q = &queueing{log: log}
 	defer func() {
 		if err != nil {
@@ -56,14 +58,21 @@ func openQueueing(c *Config, log *slog.Logger, peers map[string]*peer) (q *queue
 	if err != nil {
 		return q, err
 	}
-	if q.redeemer, err = c.openRedeemer(QS, dir, secrets, fences, log); err != nil {
+	if q.redeemer, err = c.openRedeemer(QS, dir, secrets, fences, hc, log); err != nil {
 		return q, err
 	}
 	desk := qs.NewDesk(q.redeemer.till, q.redeemer.ledger)
 	desk.SetLook(q.redeemer.look)
 	q.redeemer.use = desk.SetTill
+	var push qs.Push
+	if c.Push != nil {
+		if q.push, err = newGateway(c.Push, hc, m.push); err != nil {
+			return q, err
+		}
+		push = q.push
+	}
 	q.service, err = qs.New(qs.Config{
-		Domain: c.Domain, Store: store, Keys: ring, Payments: desk,
+		Domain: c.Domain, Store: store, Keys: ring, Payments: desk, Push: push,
 		Mix: time.Duration(c.QS.Mix), MaxEntries: c.QS.MaxEntries, MaxBytes: c.QS.MaxBytes, MaxTTLDays: c.QS.MaxTTLDays, IdleDays: c.QS.IdleDays,
 		MaxWait: time.Duration(c.QS.MaxWait), MaxReaders: c.QS.MaxReaders, MaxAhead: maxAhead,
 	})

@@ -2,25 +2,17 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
+	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass"
-	"github.com/pseudods/pseudods/privacypass/issuer/host"
-	"github.com/pseudods/pseudods/privacypass/keyring"
 	"github.com/pseudods/pseudods/privacypass/verify"
-	"github.com/pseudods/pseudods/privacypass/verify/private"
 	"github.com/pseudods/pseudods/storage/badger/ledger"
 	"github.com/pseudods/pseudods/tokens"
 )
@@ -42,15 +34,14 @@ const (
 type redeemer struct {
 	list     *tokens.PriceList
 	origin   tokens.Origin
-	dir      string
-	ring     *keyring.Ring
+	sources  []keySource
 	ledger   *ledger.Ledger
 	capacity uint64
 	log      *slog.Logger
 
 	// mu is held while keys are read and guards the rest.
 	mu     sync.Mutex
-	seen   string // the names of the key files
+	seen   string // the sources' stamps
 	live   map[privacypass.KeyID]tokens.Class
 	judged map[privacypass.KeyID]error // what the ledger said of the key
 	gone   map[privacypass.KeyID]time.Time
@@ -60,7 +51,7 @@ type redeemer struct {
 
 // openRedeemer opens the ledger of a role and reads the keys of the classes in
 // its part of the price list.
-func (c *Config) openRedeemer(role Role, dir daemon.Dir, secrets daemon.Dir, fences daemon.Dir, log *slog.Logger) (r *redeemer, err error) {
+func (c *Config) openRedeemer(role Role, dir, secrets, fences daemon.Dir, hc *http.Client, log *slog.Logger) (r *redeemer, err error) {
 	key, err := secrets.Secret(nullifierFile)
 	if err != nil {
 		return nil, err
@@ -70,53 +61,48 @@ func (c *Config) openRedeemer(role Role, dir daemon.Dir, secrets daemon.Dir, fen
 		return nil, err
 	}
 	r = &redeemer{
-		list: c.pricesOf(role), origin: tokens.Origin{Name: c.Domain, Scope: c.Scope}, dir: c.TokenKeys, capacity: c.TokenCapacity, log: log,
+		list: c.pricesOf(role), origin: tokens.Origin{Name: c.Domain, Scope: c.Scope}, capacity: c.TokenCapacity, log: log,
 		live: map[privacypass.KeyID]tokens.Class{}, judged: map[privacypass.KeyID]error{}, gone: map[privacypass.KeyID]time.Time{},
 		use: func(*tokens.Till) {},
 	}
-	if len(r.list.Classes) > 0 {
-		if _, err := os.Stat(c.TokenKeys); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: no keys to verify tokens with: run the issuer here, or set token_keys", role)
-		}
-		d := host.Default()
-		r.ring, err = keyring.Open(keyring.Config{Dir: c.TokenKeys, Rand: rand.Reader, Schedule: keyring.Schedule{
-			Period: time.Duration(d.Schedule.Period), Overlap: time.Duration(d.Schedule.Overlap), Lead: time.Duration(d.Schedule.Lead)}})
-		if err != nil {
-			return nil, err
-		}
+	if r.sources, err = c.keySources(r.list, hc); err != nil {
+		return nil, err
 	}
 	r.ledger, err = ledger.Open(ledger.Config{Dir: dir.Path(spentDir), Fence: fences.Path(spentDir + ".fence"), Key: nullifier, MinFree: c.MinFree})
 	if err != nil {
 		return nil, err
 	}
+	r.advance(context.Background())
 	if err := r.refresh(context.Background(), time.Now()); err != nil {
 		return nil, errors.Join(err, r.ledger.Close())
 	}
 	return r, nil
 }
 
-// stamp returns the names of the key files.
-func (r *redeemer) stamp() string {
-	files, err := filepath.Glob(filepath.Join(r.dir, "*.key"))
-	if err != nil {
-		return ""
+func (r *redeemer) stamp() (all string) {
+	for _, s := range r.sources {
+		all += s.stamp() + "\n\n"
 	}
-	return strings.Join(files, "\n")
+	return all
+}
+
+// advance lets the sources do what is due. What fails is tried again later.
+func (r *redeemer) advance(ctx context.Context) {
+	for _, s := range r.sources {
+		if err := s.advance(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			r.log.Error("token keys not fetched", "error", err)
+		}
+	}
 }
 
 // look reports whether the keys have changed and the till is another one now.
 func (r *redeemer) look() bool {
-	if r.ring == nil {
-		return false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stamp() == r.seen {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := r.refreshLocked(ctx, time.Now()); err != nil {
+	if err := r.refreshLocked(context.Background(), time.Now()); err != nil {
 		r.log.Error("token keys not refreshed", "error", err)
 		return false
 	}
@@ -132,20 +118,30 @@ func (r *redeemer) refresh(ctx context.Context, now time.Time) error {
 // refreshLocked needs mu.
 func (r *redeemer) refreshLocked(ctx context.Context, now time.Time) error {
 	seen := r.stamp()
-	keys, live, err := r.read(ctx)
-	if err != nil {
-		return err
+	keys := map[tokens.Class][]verify.Key{}
+	live := map[privacypass.KeyID]tokens.Class{}
+	for _, s := range r.sources {
+		some, err := s.keys()
+		if err != nil {
+			return err
+		}
+		for class, all := range some {
+			for _, k := range all {
+				taken, err := r.open(ctx, k.ID(), class)
+				if err != nil {
+					return err
+				}
+				if taken {
+					keys[class], live[k.ID()] = append(keys[class], k), class
+				}
+			}
+		}
 	}
 	till, err := tokens.NewTill(r.list, r.origin, keys)
 	if err != nil {
 		return err
 	}
-	for id := range r.live {
-		if _, still := live[id]; !still {
-			r.gone[id] = now
-		}
-	}
-	for _, id := range r.ledger.Epochs() { // left from before a restart
+	for _, id := range r.ledger.Epochs() { // also those from before a restart
 		if _, still := live[id]; !still && r.gone[id].IsZero() {
 			r.gone[id] = now
 		}
@@ -158,59 +154,22 @@ func (r *redeemer) refreshLocked(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// read returns the keys that the ledger takes tokens of.
-func (r *redeemer) read(ctx context.Context) (map[tokens.Class][]verify.Key, map[privacypass.KeyID]tokens.Class, error) {
-	keys, live := map[tokens.Class][]verify.Key{}, map[privacypass.KeyID]tokens.Class{}
-	if r.ring == nil {
-		return keys, live, nil
-	}
-	if err := r.ring.Reload(); err != nil {
-		return nil, nil, err
-	}
-	for _, k := range r.ring.All() {
-		class := tokens.Class(k.Class)
-		if terms, ok := r.list.Classes[class]; !ok || terms.TokenType != k.TokenType() {
-			continue
-		}
-		id := k.ID()
-		if err := r.open(ctx, id, class); err != nil {
-			if !errors.Is(err, tokens.ErrEpochFenced) && !errors.Is(err, tokens.ErrEpochRetired) {
-				return nil, nil, err
-			}
-			continue
-		}
-		key, err := verifyKey(k)
-		if err != nil {
-			return nil, nil, err
-		}
-		keys[class], live[id] = append(keys[class], key), class
-	}
-	return keys, live, nil
-}
-
-// open opens the epoch of a key, once in the life of the process.
-func (r *redeemer) open(ctx context.Context, id privacypass.KeyID, class tokens.Class) error {
+// open opens the epoch of a key, once in the life of the process, and reports
+// whether the ledger takes its tokens.
+func (r *redeemer) open(ctx context.Context, id privacypass.KeyID, class tokens.Class) (bool, error) {
 	if err, ok := r.judged[id]; ok {
-		return err
+		return err == nil, nil
 	}
 	err := r.ledger.OpenEpoch(ctx, tokens.Epoch{KeyID: id, Capacity: r.capacity})
-	switch {
-	case errors.Is(err, tokens.ErrEpochFenced), errors.Is(err, tokens.ErrEpochRetired):
+	closed := errors.Is(err, tokens.ErrEpochFenced) || errors.Is(err, tokens.ErrEpochRetired)
+	if err != nil && !closed {
+		return false, err
+	}
+	if closed {
 		r.log.Error("a token key cannot be used again, rotate the keys of its class", "class", string(class), "error", err)
-		fallthrough
-	case err == nil:
-		r.judged[id] = err
 	}
-	return err
-}
-
-func verifyKey(k *keyring.Key) (verify.Key, error) {
-	if k.TokenType() == privacypass.BlindRSA {
-		return verify.NewBlindRSA(k.PublicKey())
-	}
-	content := k.Key.Marshal()
-	defer content.Wipe()
-	return private.NewKey(content)
+	r.judged[id] = err
+	return !closed, nil
 }
 
 // retire closes the epochs of keys that have been gone for long enough. If a
@@ -242,6 +201,7 @@ func (r *redeemer) retire(ctx context.Context, now time.Time) error {
 // tend looks for changed keys until ctx is done. What fails is tried again.
 func (r *redeemer) tend(ctx context.Context) {
 	for range ticks(ctx, time.Second) {
+		r.advance(ctx)
 		r.look()
 		if err := r.retire(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			r.log.Error("token key not retired", "error", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/httpapi"
+	"github.com/pseudods/pseudods/storage/badger"
 )
 
 const (
@@ -105,16 +106,16 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) (err error) {
 	client := newHTTPClient()
 	peers := newPeers(c, client)
 	if c.runs(QS) {
-		if s.qs, err = openQueueing(c, s.log, peers); err != nil {
+		if s.qs, err = openQueueing(c, client, s.log, m, peers); err != nil {
 			return err
 		}
 	}
 	if c.runs(DS) {
-		d := &deliverer{domain: c.Domain, ownURL: c.QS.URL, peers: peers, http: client, targets: map[string]*target{}}
+		d := &deliverer{count: m.peer, domain: c.Domain, ownURL: c.QS.URL, peers: peers, http: client, targets: map[string]*target{}}
 		if s.qs != nil {
 			d.own = s.qs.service
 		}
-		s.ds, err = openDelivery(c, s.log, m, func(keys []*mls.SignatureKey) ds.Deliverer {
+		s.ds, err = openDelivery(c, client, s.log, m, func(keys []*mls.SignatureKey) ds.Deliverer {
 			d.signer = func() *mls.SignatureKey { return keys[0] }
 			return d
 		})
@@ -125,7 +126,17 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) (err error) {
 			s.qs.handler.senders.own = published(s.ds.keys)
 		}
 	}
-	return nil
+	return registry.Register(s.stores())
+}
+
+func (s *Server) stores() (all stores) {
+	if s.qs != nil {
+		all = append(all, roleStores{QS, map[string]func() badger.Stats{queuesDir: s.qs.db.Stats, spentDir: s.qs.redeemer.ledger.Stats}, s.qs.redeemer})
+	}
+	if s.ds != nil {
+		all = append(all, roleStores{DS, map[string]func() badger.Stats{groupsDir: s.ds.db.Stats, spentDir: s.ds.redeemer.ledger.Stats}, s.ds.redeemer})
+	}
+	return all
 }
 
 // listen opens the listeners: one for the roles that have none of their own, and

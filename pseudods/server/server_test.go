@@ -1,4 +1,4 @@
-package server_test
+package server
 
 import (
 	"context"
@@ -9,18 +9,17 @@ import (
 	"testing"
 
 	"github.com/pseudods/pseudods/pseudods/httpapi"
-	"github.com/pseudods/pseudods/pseudods/server"
 )
 
 // config is a server in a directory of its own, on ports of its own.
-func config(t testing.TB) server.Config {
-	return server.Config{Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", MinFree: 1}
+func config(t testing.TB) Config {
+	return Config{Data: filepath.Join(t.TempDir(), "data"), Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", MinFree: 1}
 }
 
 // start runs a server until the test ends, or stop drains it.
-func start(t testing.TB, c server.Config) (s *server.Server, stop func()) {
+func start(t testing.TB, c Config) (s *Server, stop func()) {
 	t.Helper()
-	s, err := server.New(c)
+	s, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +70,7 @@ func provider(t testing.TB, url string) *httpapi.Provider {
 func TestServersShareAProcess(t *testing.T) {
 	a, _ := start(t, config(t))
 	b, stop := start(t, config(t))
-	pa, pb := provider(t, a.URL(server.DS)), provider(t, b.URL(server.DS))
+	pa, pb := provider(t, a.URL(DS)), provider(t, b.URL(DS))
 	if pa.DS == pb.DS || string(pa.Keys[0]) == string(pb.Keys[0]) {
 		t.Error("two servers are one")
 	}
@@ -79,23 +78,23 @@ func TestServersShareAProcess(t *testing.T) {
 		t.Errorf("not ready: %d %s", status, body)
 	}
 	stop()
-	if err := b.Run(context.Background()); !errors.Is(err, server.ErrClosed) {
+	if err := b.Run(context.Background()); !errors.Is(err, ErrClosed) {
 		t.Errorf("a server runs twice: %v", err)
 	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
-	provider(t, a.URL(server.DS)) // goes on
+	provider(t, a.URL(DS)) // goes on
 }
 
 // TestRestart keeps keys and stores.
 func TestRestart(t *testing.T) {
 	c := config(t)
 	s, stop := start(t, c)
-	first := provider(t, s.URL(server.DS))
+	first := provider(t, s.URL(DS))
 	stop()
 	s, _ = start(t, c)
-	if again := provider(t, s.URL(server.DS)); string(first.Keys[0]) != string(again.Keys[0]) {
+	if again := provider(t, s.URL(DS)); string(first.Keys[0]) != string(again.Keys[0]) {
 		t.Error("a restart makes another signature key")
 	}
 }
@@ -104,14 +103,14 @@ func TestRestart(t *testing.T) {
 func TestClosedBeforeRun(t *testing.T) {
 	c := config(t)
 	for range 2 {
-		s, err := server.New(c)
+		s, err := New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Run(context.Background()); !errors.Is(err, server.ErrClosed) {
+		if err := s.Run(context.Background()); !errors.Is(err, ErrClosed) {
 			t.Errorf("a closed server runs: %v", err)
 		}
 	}
