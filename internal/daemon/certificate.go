@@ -2,47 +2,10 @@ package daemon
 
 import (
 	"crypto/tls"
-	"errors"
-	"net"
 	"os"
 	"sync"
 	"time"
 )
-
-// TLS names the files of a certificate chain and its key. They are read again
-// when they change.
-type TLS struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
-}
-
-// CheckListen reports whether an address may be listened on: without TLS it must
-// be on loopback.
-func CheckListen(address string, c *TLS) error {
-	switch {
-	case c == nil && !OnLoopback(address):
-		return errors.New("listen must be on loopback unless tls is given")
-	case c != nil && (c.Certificate == "" || c.Key == ""):
-		return errors.New("tls needs certificate and key")
-	}
-	return nil
-}
-
-// Listen opens a listener, with TLS (HTTP/2 and 1.1) if c is not nil.
-func Listen(address string, c *TLS) (net.Listener, error) {
-	if c == nil {
-		return net.Listen("tcp", address)
-	}
-	files := &certificate{config: *c}
-	if _, err := files.get(nil); err != nil {
-		return nil, err
-	}
-	return tls.Listen("tcp", address, &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		GetCertificate: files.get,
-		NextProtos:     []string{"h2", "http/1.1"},
-	})
-}
 
 // certificate is a pair of files that are read again when they have changed,
 // which is looked for once a minute at most. A pair that doesn't fit leaves the
