@@ -37,6 +37,10 @@ type Limit struct {
 	Burst int
 }
 
+// maxMembers is the largest [Config.MaxMembers]: what is sent to as many fits
+// [MaxBatch].
+const maxMembers = 10_240
+
 // KeySize is the size of [Config.Key] in octets.
 const KeySize = 32
 
@@ -76,10 +80,13 @@ type Config struct {
 	// Default 90; negative for never.
 	IdleDays int
 
-	// MaxMembers of a group. Default 1024. A message to a group is one batch of
-	// the store, with some 220 octets for each member.
+	// MaxMembers of a group. Default 1024, at most 10,240. A message to a group is
+	// one batch of the store, with some 230 octets for each member whose address
+	// has an X25519 key.
 	MaxMembers uint32
-	// MaxRequest is the longest request in octets. Default 512 KiB.
+	// MaxRequest is the longest request in octets. Default 512 KiB, or what a
+	// commit to MaxMembers members takes of whom none has committed yet, if that
+	// is more: 128 octets for each.
 	MaxRequest int
 	// MaxMessage is the longest application message in octets. Default 128 KiB.
 	MaxMessage int
@@ -123,7 +130,7 @@ func (c *Config) validate() error {
 	}
 	orDefault(&c.IdleDays, 90)
 	orDefault(&c.MaxMembers, 1024)
-	orDefault(&c.MaxRequest, 512<<10)
+	orDefault(&c.MaxRequest, max(512<<10, int(min(c.MaxMembers, maxMembers))*128))
 	orDefault(&c.MaxMessage, 128<<10)
 	orDefault(&c.MaxAhead, 5*time.Minute)
 	orDefault(&c.PerGroup, Limit{50 * time.Millisecond, 200})
@@ -135,7 +142,7 @@ func (c *Config) validate() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	if c.MaxMembers > 4096 || c.MaxRequest < 0 || c.MaxMessage < 0 || c.MaxAhead < 0 || c.PerGroup.Every < 0 || c.PerLeaf.Every < 0 ||
+	if c.MaxMembers > maxMembers || c.MaxRequest < 0 || c.MaxMessage < 0 || c.MaxAhead < 0 || c.PerGroup.Every < 0 || c.PerLeaf.Every < 0 ||
 		c.PerGroup.Burst < 1 || c.PerLeaf.Burst < 1 || c.Restored >= 1<<14 {
 		return errors.New("ds: a limit is out of range")
 	}

@@ -172,7 +172,7 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
 	}
 	outcomes := map[wire.Outcome]int{}
 	var lost losses
-	for _, s := range p.shipments {
+	for s := range p.portions() {
 		report, err := d.to.Deliver(ctx, p.domain, &s.Delivery)
 		if err != nil {
 			return false, err

@@ -1,5 +1,15 @@
 package ds
 
+import (
+	"context"
+	"errors"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/mls/publicgroup"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
 // AllKinds are the first octets of the keys of records.
 var AllKinds = append([]byte{keyHead}, erasedKinds...)
 
@@ -11,4 +21,39 @@ func SetMaxErased(n int) (undo func()) {
 	was := maxErased
 	maxErased = n
 	return func() { maxErased = was }
+}
+
+// Plant writes a group into the store as if its members had come one by one, in
+// as many batches as it takes. member gives the leaf and the address at an index.
+func (s *Service) Plant(ctx context.Context, id wire.GroupID, stateKey secret.Bytes, c *publicgroup.Changes,
+	member func(mls.LeafIndex) (*mls.LeafNode, *wire.MemberAddress)) error {
+	g, err := newSession(ctx, s.cfg.Store, s.cfg.Rand, id)
+	if err != nil {
+		return err
+	}
+	g.profile = wire.ProfilePseudonymous
+	if err := errors.Join(g.begin(), (treeStore{g}).Apply(c), g.wrapFor(c.Header.Context.Epoch, stateKey)); err != nil {
+		return err
+	}
+	for l := range mls.LeafIndex(c.Header.Tree.Census.Members()) {
+		leaf, address := member(l)
+		if err := errors.Join(g.addUser(l, leaf), g.setAddress(l, address)); err != nil {
+			return err
+		}
+	}
+	all, err := g.seal()
+	if err != nil {
+		return err
+	}
+	var b Batch
+	for _, put := range all.Puts {
+		b.Puts = append(b.Puts, put)
+		if _, octets := b.Size(); len(b.Puts) == MaxWrites || octets > MaxBatch/2 {
+			if err := s.cfg.Store.Commit(ctx, id, &b); err != nil {
+				return err
+			}
+			b = Batch{Base: b.Base + 1}
+		}
+	}
+	return s.cfg.Store.Commit(ctx, id, &b)
 }

@@ -3,6 +3,7 @@ package ds
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/internal/tlscodec"
@@ -52,6 +53,21 @@ func (p *parcel) UnmarshalTLS(r *tlscodec.Reader) {
 	})
 }
 
+// portions are the parcel's shipments, in parts that a queue service takes.
+func (p *parcel) portions() iter.Seq[*shipment] {
+	return func(yield func(*shipment) bool) {
+		for _, s := range p.shipments {
+			for from := 0; from < len(s.leaves); from += wire.MaxRecipients {
+				to := min(from+wire.MaxRecipients, len(s.leaves))
+				part := &shipment{wire.Delivery{Payload: s.Payload, Recipients: s.Recipients[from:to]}, s.leaves[from:to]}
+				if !yield(part) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // fanout gathers the deliveries of one request.
 type fanout struct {
 	*request
@@ -88,6 +104,9 @@ func (f *fanout) seal(m *wire.Fanout, sequence uint64) (payload []byte, entry *s
 	payload, key, err := seal.SealPayload(f.service.cfg.Rand, b)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(payload) > wire.MaxPayload {
+		return nil, nil, errTooLarge // no queue service takes it
 	}
 	return payload, &seal.Entry{PayloadKey: key, Sequence: sequence}, nil
 }

@@ -267,7 +267,7 @@ func TestINV11TooMuchAtOnce(t *testing.T) {
 	r := newRig(t, nil)
 	a := r.found("a")
 	var others []*client
-	for i := range 12 {
+	for i := range 40 {
 		others = append(others, r.person(fmt.Sprint("user ", i), fmt.Sprint("provider", i, ".example")))
 	}
 	r.ok(a.add(wire.OpAddUsers, others...))
@@ -276,7 +276,7 @@ func TestINV11TooMuchAtOnce(t *testing.T) {
 	r.refused(a.send(strings.Repeat("x", 130<<10)), wire.CodeTooLarge)
 	r.ok(a.send("less"))
 	r.settle(a, others...)
-	if len(others[11].seen) != 2 {
+	if len(others[39].seen) != 2 {
 		t.Fatalf("%d messages arrived", len(others[11].seen))
 	}
 }

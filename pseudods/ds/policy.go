@@ -47,15 +47,6 @@ func (r *request) mayManage(leaf *mls.LeafNode) (bool, error) {
 	return r.policy.IsAdmin(name.User) && (r.policy.Guests || !guest), nil
 }
 
-// signerMayManage is mayManage for the leaf that signed the request.
-func (r *request) signerMayManage() (bool, error) {
-	leaf, err := r.public.Leaf(r.Auth.Leaf)
-	if err != nil {
-		return false, err
-	}
-	return r.mayManage(leaf)
-}
-
 // checkPolicyChange checks that a commit changes the policy and nothing else of
 // the GroupContext, that the profile stays, that the group is not locked, and
 // that whom the commit removes by value, all clients of a user, may not come

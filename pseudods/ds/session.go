@@ -320,6 +320,22 @@ func (s *session) newGeneration() error {
 // batch seals what is to be written. It fails with errTooLarge if that is more
 // than a store takes at a time.
 func (s *session) batch() (*Batch, error) {
+	b, err := s.seal()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range b.Puts {
+		if len(r.Value) > MaxValue {
+			return nil, errTooLarge
+		}
+	}
+	if writes, octets := b.Size(); writes > MaxWrites || octets > MaxBatch {
+		return nil, errTooLarge
+	}
+	return b, nil
+}
+
+func (s *session) seal() (*Batch, error) {
 	version := s.base + 1
 	for i := range s.dirty {
 		s.header.pages[i] = version
@@ -359,14 +375,6 @@ func (s *session) batch() (*Batch, error) {
 	}
 	for key := range s.deletes {
 		b.Deletes = append(b.Deletes, []byte(key))
-	}
-	for _, r := range b.Puts {
-		if len(r.Value) > MaxValue {
-			return nil, errTooLarge
-		}
-	}
-	if writes, octets := b.Size(); writes > MaxWrites || octets > MaxBatch {
-		return nil, errTooLarge
 	}
 	return b, nil
 }

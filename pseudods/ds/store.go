@@ -18,7 +18,10 @@ const (
 	MaxLookups = 4096      // of one read
 	MaxLanes   = 256       // of one batch
 	MaxWrites  = 8000      // records, deletions and parts of one batch
-	MaxBatch   = 3 << 19   // octets of one batch, see [Batch.Size]
+	// MaxBatch is the octets of one batch, see [Batch.Size]: a message to the
+	// largest group, at some 230 octets for each member, and its payload for
+	// several providers.
+	MaxBatch = 4 << 20
 )
 
 // Record is one record of a group. A Record without a Key is none.

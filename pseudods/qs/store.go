@@ -25,11 +25,11 @@ var (
 
 // Limits of what a store takes at a time.
 const (
-	MaxPayload    = 1 << 20 // octets of a payload
-	MaxRecipients = 4096    // of one payload
-	MaxCiphertext = 2 << 10 // octets of an entry
-	MaxPage       = 1024    // entries of one read
-	MaxBatch      = 1024    // KeyPackages of a batch
+	MaxPayload    = wire.MaxPayload    // octets of a payload
+	MaxRecipients = wire.MaxRecipients // of one payload
+	MaxCiphertext = 2 << 10            // octets of an entry
+	MaxPage       = 1024               // entries of one read
+	MaxBatch      = 1024               // KeyPackages of a batch
 	MaxKeyPackage = 16 << 10
 	MaxPart       = 512 << 10 // octets of the KeyPackages of one part
 	MaxContacts   = 4096      // of one pool

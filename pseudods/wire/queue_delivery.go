@@ -7,6 +7,12 @@ import (
 	"github.com/pseudods/pseudods/internal/tlscodec"
 )
 
+// The bounds of one [Delivery]. A message for more recipients goes in several.
+const (
+	MaxPayload    = 1 << 20 // octets of its payload
+	MaxRecipients = 4096
+)
+
 // Recipient is one of those a [Delivery] is for.
 type Recipient struct {
 	Address SealedAddress

@@ -41,7 +41,7 @@ func (db *DB) newBatch() *batch { return &batch{txn: db.engine.NewTransaction(tr
 // has become durable and has not changed.
 func (db *DB) add(tx *Tx) error {
 	b := db.batch
-	if b.bytes+tx.bytes > MaxRequest || b.writes+len(tx.writes) > MaxWrites {
+	if b.bytes+tx.bytes > db.cfg.Format.maxRequest() || b.writes+len(tx.writes) > MaxWrites {
 		db.flush()
 		if db.failed.Load() {
 			return ErrFailed

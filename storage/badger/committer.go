@@ -113,7 +113,7 @@ func (db *DB) admit(r *request) {
 		db.batch = db.newBatch()
 		db.watchSpace()
 	}
-	tx := &Tx{read: db.batch.txn}
+	tx := &Tx{read: db.batch.txn, limit: db.cfg.Format.maxRequest()}
 	err := r.run(tx)
 	if tx.err != nil {
 		err = tx.err

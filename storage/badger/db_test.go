@@ -17,7 +17,9 @@ var format = badger.Format{Name: "test", Version: 1}
 
 func open(t testing.TB, cfg badger.Config) *badger.DB {
 	t.Helper()
-	cfg.Format = format
+	if cfg.Format == (badger.Format{}) {
+		cfg.Format = format
+	}
 	db, err := badger.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +99,28 @@ func TestSubmitIsSeenAndKept(t *testing.T) {
 	}
 }
 
+// TestLargeRequests: a database of a format with large requests takes one that
+// is as large as can be, in few and in many writes, and no larger.
+func TestLargeRequests(t *testing.T) {
+	large := badger.Format{Name: "large", Version: 1, Large: true}
+	db := open(t, badger.Config{Dir: t.TempDir(), Format: large})
+	for name, writes := range map[string]int{"few": 9, "many": badger.MaxWrites} {
+		submit := func(spare int) error {
+			return db.Submit(context.Background(), func(tx *badger.Tx) error {
+				tx.SetNote(make([]byte, badger.MaxNote))
+				for i := range writes {
+					tx.Put(fmt.Appendf(nil, "%s %05d", name, i), make([]byte, badger.LargeRequest/writes-64-len(name)-6-spare))
+				}
+				return nil
+			})
+		}
+		if err := submit(0); err != nil {
+			t.Fatal(err)
+		}
+		wantErr(t, submit(-1), badger.ErrTooLarge)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	db := open(t, badger.Config{Dir: t.TempDir()})
 	submit := func(f func(tx *badger.Tx)) error {
@@ -152,11 +176,11 @@ func TestLimits(t *testing.T) {
 func TestFormatIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	open(t, badger.Config{Dir: dir}).Close()
-	for _, f := range []badger.Format{{"test", 2}, {"other", 1}} {
+	for _, f := range []badger.Format{{Name: "test", Version: 2}, {Name: "other", Version: 1}} {
 		_, err := badger.Open(badger.Config{Dir: dir, Format: f})
 		wantErr(t, err, badger.ErrFormat)
 	}
-	for _, f := range []badger.Format{{}, {"a b", 1}, {string(make([]byte, 65)), 1}} {
+	for _, f := range []badger.Format{{}, {Name: "a b", Version: 1}, {Name: string(make([]byte, 65)), Version: 1}} {
 		if _, err := badger.Open(badger.Config{Dir: dir, Format: f}); err == nil {
 			t.Fatalf("format %q was taken", f.Name)
 		}

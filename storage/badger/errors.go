@@ -9,8 +9,8 @@ var (
 	ErrNotFound = errors.New("badger: no such record")
 	// ErrKey: an empty, overlong or reserved key.
 	ErrKey = errors.New("badger: invalid key")
-	// ErrTooLarge: a value over [MaxValue], or a request over [MaxRequest] or
-	// [MaxWrites].
+	// ErrTooLarge: a value over [MaxValue], or a request over [MaxRequest],
+	// or [LargeRequest], or [MaxWrites].
 	ErrTooLarge = errors.New("badger: request too large")
 	// ErrNoSpace: the disk is so full that writes are turned off.
 	ErrNoSpace = errors.New("badger: writes are off, too little free space")

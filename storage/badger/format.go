@@ -88,7 +88,7 @@ func (db *DB) checkFormat() error {
 		}
 		return db.engine.Update(func(txn *engine.Txn) error { return txn.Set(formatKey, b) })
 	}
-	if found != db.cfg.Format {
+	if found.Name != db.cfg.Format.Name || found.Version != db.cfg.Format.Version {
 		return fmt.Errorf("%w: found %q version %d, want %q version %d", ErrFormat,
 			found.Name, found.Version, db.cfg.Format.Name, db.cfg.Format.Version)
 	}

@@ -89,7 +89,7 @@ func (db *DB) rollBack() error {
 func (db *DB) persistAlone(f func(*Tx) error) error {
 	b := db.newBatch()
 	defer b.txn.Discard()
-	tx := &Tx{read: b.txn}
+	tx := &Tx{read: b.txn, limit: db.cfg.Format.maxRequest()}
 	if err := errors.Join(f(tx), tx.err); err != nil {
 		return err
 	}

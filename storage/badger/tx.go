@@ -15,7 +15,19 @@ const (
 	MaxRequest = 3 << 19   // octets of all keys and values, plus 64 for each write
 	MaxWrites  = 8192      // puts and deletes
 	MaxNote    = 3 << 10   // octets of the note
+
+	// LargeRequest takes the place of MaxRequest in a database of a format with
+	// large requests.
+	LargeRequest = 9 << 19
 )
+
+// maxRequest is how many octets one request may have.
+func (f Format) maxRequest() int {
+	if f.Large {
+		return LargeRequest
+	}
+	return MaxRequest
+}
 
 // writeOverhead is what a write is counted for beside key and value.
 const writeOverhead = 64
@@ -24,6 +36,7 @@ const writeOverhead = 64
 // the call that it was passed to, and for one goroutine.
 type Tx struct {
 	read   *engine.Txn
+	limit  int               // octets
 	writes map[string][]byte // nil deletes
 	bytes  int
 	note   []byte
@@ -90,7 +103,7 @@ func (tx *Tx) write(key, value []byte) {
 	}
 	tx.bytes += len(key) + len(value) + writeOverhead
 	tx.writes[string(key)] = value
-	if tx.bytes > MaxRequest || len(tx.writes) > MaxWrites {
+	if tx.bytes > tx.limit || len(tx.writes) > MaxWrites {
 		tx.fail(ErrTooLarge)
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Format is the format of the databases that [New] takes.
-var Format = badger.Format{Name: "groups", Version: 1}
+var Format = badger.Format{Name: "groups", Version: 1, Large: true}
 
 // ErrCorrupt: a record that this package did not write that way.
 var ErrCorrupt = errors.New("groups: corrupt record")
