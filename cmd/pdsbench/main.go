@@ -18,6 +18,7 @@ type command struct {
 
 var commands = []command{
 	{"perf", "measure throughput, latency and cost of the whole server path", perf},
+	{"link", "measure how well times and sizes link queues", links},
 }
 
 // errUsage: the command line is wrong and the flag package has said so.

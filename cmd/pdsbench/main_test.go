@@ -17,6 +17,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"perf", "-h"}, 0, "fanout,send,commit,idle"},
 		{[]string{"perf", "extra"}, 2, ""},
 		{[]string{"perf", "--only", "nothing"}, 1, `no scenario "nothing"`},
+		{[]string{"link", "-h"}, 0, "paper,timing,size"},
+		{[]string{"link", "extra"}, 2, ""},
+		{[]string{"link", "--only", "nothing"}, 1, `no experiment "nothing"`},
 	} {
 		var stderr bytes.Buffer
 		if code := run(tc.args, &bytes.Buffer{}, &stderr); code != tc.code || !strings.Contains(stderr.String(), tc.says) {

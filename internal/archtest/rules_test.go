@@ -9,6 +9,7 @@ const internalImports = `
 bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree pseudods/ds pseudods/qs \
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
                                   storage/badger/queues
+bench/link                     <- pseudods/seal
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
                                   privacypass privacypass/attester privacypass/client/httpapi pseudods/httpapi pseudods/seal \
@@ -16,7 +17,7 @@ client/account                 <- client/identity client/vault client/wallet int
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/pdsbench                   <- bench
+cmd/pdsbench                   <- bench bench/link
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   privacypass/client/httpapi pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \

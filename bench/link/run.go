@@ -1,0 +1,263 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+)
+
+// Options of a [Run].
+type Options struct {
+	// Only names the experiments to run; none means all.
+	Only []string
+	// Quick has fewer trials and smaller worlds, for less than a minute.
+	Quick bool
+	Seed  uint64
+	// Progress gets each figure as it comes. Nil for none.
+	Progress func(Figure)
+}
+
+// Experiment is something to measure.
+type Experiment struct {
+	Name, Summary string
+	run           func(*env) error
+}
+
+// Experiments are all there are, in the order in which they run.
+var Experiments = []Experiment{
+	{"paper", "the published attack in the published setting", paper},
+	{"timing", "the attack on queues that get something in one window", timing},
+	{"size", "matching of exact lengths with padded ones", size},
+}
+
+type env struct {
+	Options
+	ctx     context.Context
+	figures []Figure
+}
+
+// Run measures and returns the figures.
+func Run(ctx context.Context, o Options) ([]Figure, error) {
+	for _, name := range o.Only {
+		if !slices.ContainsFunc(Experiments, func(x Experiment) bool { return x.Name == name }) {
+			return nil, fmt.Errorf("link: no experiment %q", name)
+		}
+	}
+	e := &env{Options: o, ctx: ctx}
+	for _, x := range Experiments {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, x.Name) {
+			continue
+		}
+		if err := x.run(e); err != nil {
+			return e.figures, err
+		}
+	}
+	return e.figures, nil
+}
+
+func (e *env) emit(f Figure) {
+	e.figures = append(e.figures, f)
+	if e.Progress != nil {
+		e.Progress(f)
+	}
+}
+
+// either returns quick or full.
+func either[T any](e *env, quick, full T) T {
+	if e.Quick {
+		return quick
+	}
+	return full
+}
+
+// trials runs n trials on all processors. Each has a generator of its own, which
+// depends on the seed, the name and the trial alone, so that figures do not
+// depend on the machine.
+func trials[S any](e *env, name string, n int, state func() S, trial func(i int, s S, r *rand.Rand)) error {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			s := state()
+			for i := range next {
+				trial(i, s, rand.New(rand.NewPCG(e.Seed, h.Sum64()+uint64(i))))
+			}
+		})
+	}
+	for i := range n {
+		if e.ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return e.ctx.Err()
+}
+
+// paper plays the published experiments, and how they depend on traffic and on
+// receipts.
+func paper(e *env) error {
+	base := PaperSetting{Users: 1_000_000, Messages: 800, Associates: 1, Epochs: 100}
+	with := func(change func(*PaperSetting)) PaperSetting {
+		s := base
+		change(&s)
+		return s
+	}
+	settings := []PaperSetting{
+		base,
+		with(func(s *PaperSetting) { s.Popular = 1000 }),
+		with(func(s *PaperSetting) { s.Messages = 100 }),
+	}
+	if !e.Quick {
+		settings = append(settings,
+			with(func(s *PaperSetting) { s.Associates = 6 }),
+			with(func(s *PaperSetting) { s.Popular, s.Associates = 1000, 6 }),
+			with(func(s *PaperSetting) { s.Messages = 225 }),
+			with(func(s *PaperSetting) { s.Missing = 0.33 }),
+			with(func(s *PaperSetting) { s.Missing = 0.5 }),
+			with(func(s *PaperSetting) { s.Missing = 0.9 }),
+			with(func(s *PaperSetting) { s.Missing = 1 }),
+		)
+	}
+	n := either(e, 20, 200)
+	for _, s := range settings {
+		best, worst := make([][]int, n), make([][]int, n)
+		err := trials(e, fmt.Sprintf("paper %+v", s), n, func() struct{} { return struct{}{} }, func(i int, _ struct{}, r *rand.Rand) {
+			best[i], worst[i] = s.run(r)
+		})
+		if err != nil {
+			return err
+		}
+		e.paperFigures(s, best, worst)
+	}
+	return nil
+}
+
+func (e *env) paperFigures(s PaperSetting, best, worst [][]int) {
+	parameters := func(more ...any) map[string]any {
+		p := map[string]any{"users": s.Users, "messages_per_epoch": s.Messages, "popular": s.Popular, "associates": s.Associates, "missing": s.Missing, "trials": len(worst)}
+		for i := 0; i < len(more); i += 2 {
+			p[more[i].(string)] = more[i+1]
+		}
+		return p
+	}
+	first := func(ranks [][]int, rank int) (out []float64) {
+		for _, of := range ranks {
+			if at := slices.IndexFunc(of, func(r int) bool { return r <= rank }); at >= 0 {
+				out = append(out, float64(at+1))
+			} else {
+				out = append(out, float64(s.Epochs))
+			}
+		}
+		return out
+	}
+	f := Figure{Name: "paper_messages_to_first", Parameters: parameters(), Unit: "messages"}
+	f.median(first(best, 1), float64(s.Epochs))
+	e.emit(f)
+	f = Figure{Name: "paper_messages_to_all", Parameters: parameters(), Unit: "messages"}
+	f.median(first(worst, s.Associates), float64(s.Epochs))
+	e.emit(f)
+	for _, after := range []int{2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40, 60, 80, 100} {
+		var ranks []float64
+		top := 0
+		for _, of := range worst {
+			ranks = append(ranks, float64(of[after-1]))
+			if of[after-1] <= s.Associates {
+				top++
+			}
+		}
+		if s.Associates == 1 && s.Missing == 0 { // else who was not seen yet decides the mean
+			f = Figure{Name: "paper_mean_rank", Parameters: parameters("after", after), Unit: "rank"}
+			f.mean(ranks)
+			e.emit(f)
+		}
+		f = Figure{Name: "paper_share_on_top", Parameters: parameters("after", after), Unit: "share of trials"}
+		f.share(top, len(worst))
+		e.emit(f)
+	}
+}
+
+// timing plays the attack here.
+func timing(e *env) error {
+	for _, users := range either(e, []int{10_000, 100_000}, []int{10_000, 100_000, 1_000_000}) {
+		for _, perGroup := range []bool{false, true} {
+			w := NewWorld(users, perGroup, e.Seed)
+			for _, members := range either(e, []int{2}, []int{2, 10}) {
+				for _, receipts := range []bool{false, true} {
+					for _, window := range []float64{0, 0.1, 1, 10} {
+						if err := e.timingFigures(Setting{w, members, window, receipts}); err != nil {
+							return err
+						}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (e *env) timingFigures(s Setting) error {
+	n := either(e, 12, 60)
+	reached := make([][attacks]float64, n)
+	name := fmt.Sprintf("timing %d %v %d %v %v", s.World.Users, s.World.PerGroup, s.Members, s.Window, s.Receipts)
+	if err := trials(e, name, n, func() *observer { return newObserver(s) }, func(i int, o *observer, r *rand.Rand) { reached[i] = o.run(r) }); err != nil {
+		return err
+	}
+	parameters := func() map[string]any {
+		queues := "one"
+		if s.World.PerGroup {
+			queues = "one per group"
+		}
+		return map[string]any{"users": s.World.Users, "queues": queues, "members": s.Members, "window_s": s.Window, "receipts": s.Receipts, "trials": n}
+	}
+	for a := range attacks {
+		var sample []float64
+		for _, of := range reached {
+			sample = append(sample, of[a])
+		}
+		p := parameters()
+		p["attack"] = a.String()
+		f := Figure{Name: "timing_messages_to_top", Parameters: p, Unit: "messages"}
+		f.median(sample, maxWatched)
+		e.emit(f)
+	}
+	mean, p99 := s.Latency()
+	e.emit(Figure{Name: "timing_latency_mean", Parameters: parameters(), Value: mean, CILow: mean, CIHigh: mean, Unit: "s"})
+	e.emit(Figure{Name: "timing_latency_p99", Parameters: parameters(), Value: p99, CILow: p99, CIHigh: p99, Unit: "s"})
+	return nil
+}
+
+// size matches lengths.
+func size(e *env) error {
+	samples, n := either(e, 200_000, 2_000_000), either(e, 2_000, 20_000)
+	for i := range SizeSchemes {
+		s := &SizeSchemes[i]
+		frequency, cost := s.frequencies(rand.New(rand.NewPCG(e.Seed, uint64(i))), samples)
+		e.emit(Figure{Name: "size_cost", Parameters: map[string]any{"scheme": s.Name}, Value: cost, CILow: cost, CIHigh: cost, Unit: "octets per octet"})
+		e.emit(Figure{Name: "size_classes", Parameters: map[string]any{"scheme": s.Name}, Value: float64(len(frequency)), CILow: float64(len(frequency)), CIHigh: float64(len(frequency)), Unit: "classes seen"})
+		for _, candidates := range []int{10, 100, 1000} {
+			for _, messages := range []int{1, 4, 16, 64} {
+				sample := make([]float64, n)
+				name := fmt.Sprintf("size %s %d %d", s.Name, candidates, messages)
+				err := trials(e, name, n, func() struct{} { return struct{}{} }, func(i int, _ struct{}, r *rand.Rand) {
+					guess := 1 / float64(candidates)
+					sample[i] = (sizeTrial(r, frequency, s, messages, candidates) - guess) / (1 - guess)
+				})
+				if err != nil {
+					return err
+				}
+				f := Figure{Name: "size_advantage", Parameters: map[string]any{"scheme": s.Name, "candidates": candidates, "messages": messages}, Unit: "advantage over guessing"}
+				f.mean(sample)
+				e.emit(f)
+			}
+		}
+	}
+	return nil
+}
