@@ -253,6 +253,12 @@ func (a *Account) Close() error {
 	return errors.Join(errs...)
 }
 
+func (a *Account) isClosed() bool {
+	a.providersMu.Lock()
+	defer a.providersMu.Unlock()
+	return a.closed
+}
+
 // Identity returns the user's real identity, with its private key.
 func (a *Account) Identity() *identity.Identity { return a.static.identity }
 

@@ -89,11 +89,11 @@ func Fingerprint(key ed25519.PublicKey) string {
 
 // Contacts returns all contacts, by name.
 func (a *Account) Contacts() ([]*Contact, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
+	if a.isClosed() {
 		return nil, ErrClosed
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var out []*Contact
 	for _, c := range a.contacts {
 		out = append(out, c.view())

@@ -57,6 +57,7 @@ type site struct {
 	mu  sync.Mutex
 	now time.Duration // that the clock is ahead of the world's
 	ops []wire.Operation
+	lie func(r *wire.Request) (answer []byte, lie bool) // what a hostile queue service answers
 }
 
 func newSite(t testing.TB) *site {
@@ -93,7 +94,13 @@ func newSite(t testing.TB) *site {
 		DS: s.messages, QS: service(func(ctx context.Context, r *wire.Request, digest [32]byte) ([]byte, error) {
 			s.mu.Lock()
 			s.ops = append(s.ops, r.Operation)
+			lie := s.lie
 			s.mu.Unlock()
+			if lie != nil {
+				if b, ok := lie(r); ok {
+					return b, nil
+				}
+			}
 			return s.queues.Handle(ctx, r, digest)
 		}),
 		Provider: s.provider, Else: issuer,
@@ -385,4 +392,9 @@ func (d *deliveryService) Handle(ctx context.Context, encoded []byte) []byte {
 		}
 		return d.answer(r)
 	}).Handle(ctx, encoded)
+}
+
+// shortly returns a context that ends soon.
+func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 300*time.Millisecond)
 }
