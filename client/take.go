@@ -51,7 +51,7 @@ func (g *Group) take(in *account.Incoming) error {
 	got, err := g.mls.Process(m)
 	switch {
 	case err == nil:
-	case f.Kind == wire.FanoutCommit && g.beyond(m, err, before):
+	case g.beyond(f.Kind, m, err, before):
 		g.lose(in.Sequence)
 		return nil
 	default:
@@ -73,9 +73,10 @@ func (g *Group) take(in *account.Incoming) error {
 	return nil
 }
 
-// beyond reports whether a commit that was refused shows that this client cannot
-// follow: it is of a later epoch, or of this one and the service took it.
-func (g *Group) beyond(m *mls.Message, err error, before uint64) bool {
+// beyond reports whether a message that was refused shows that this client cannot
+// follow: it is of a later epoch, as messages come in order, or a commit of this
+// one that the service took.
+func (g *Group) beyond(kind wire.FanoutKind, m *mls.Message, err error, before uint64) bool {
 	at := before
 	switch {
 	case m.PublicMessage != nil:
@@ -83,7 +84,7 @@ func (g *Group) beyond(m *mls.Message, err error, before uint64) bool {
 	case m.PrivateMessage != nil:
 		at = m.PrivateMessage.Epoch
 	}
-	return at > before || at == before && !errors.Is(err, epoch.ErrWrongEpoch)
+	return at > before || kind == wire.FanoutCommit && at == before && !errors.Is(err, epoch.ErrWrongEpoch)
 }
 
 // lose marks that the client cannot follow the group.
