@@ -58,6 +58,20 @@ func (p *purse) openLocked() (*wallet.Wallet, error) {
 	return p.wallet, nil
 }
 
+// Tokens returns how many tokens of each class there are for a provider. It asks
+// nobody. It fails with [ErrProvider].
+func (a *Account) Tokens(domain string) (map[tokens.Class]int, error) {
+	p, err := a.provider(domain)
+	if err != nil {
+		return nil, err
+	}
+	w, err := p.purse.open()
+	if err != nil {
+		return nil, err
+	}
+	return w.Counts(), nil
+}
+
 func (p *purse) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

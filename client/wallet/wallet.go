@@ -237,6 +237,21 @@ func (w *Wallet) Count(class tokens.Class) int {
 	return w.count(class)
 }
 
+// Counts returns the classes of which there are unspent tokens, and how many.
+func (w *Wallet) Counts() map[tokens.Class]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[tokens.Class]int{}
+	for _, t := range w.state.stock {
+		if out[t.class] == 0 {
+			if n := w.count(t.class); n > 0 {
+				out[t.class] = n
+			}
+		}
+	}
+	return out
+}
+
 func (w *Wallet) count(class tokens.Class) (n int) {
 	s := w.sources[class]
 	for _, t := range w.state.stock {
