@@ -18,8 +18,11 @@ import (
 	"github.com/pseudods/pseudods/privacypass/attester"
 )
 
-// errNoAttester: the issuer wants something that the user has not got.
-var errNoAttester = errors.New("no invite code")
+// What the user has and the issuer wants do not go together.
+var (
+	errNoInvite  = errors.New("the issuer takes no work, and there is no invite code")
+	errNoInvites = errors.New("the issuer takes no invite codes")
+)
 
 // inviteName is that of the vault's record with the user's invite code.
 const inviteName = "pseudo/invite"
@@ -42,10 +45,12 @@ func (a attestation) Authorize(ctx context.Context, d *attester.Description, r *
 	switch {
 	case err == nil && invites:
 		return attester.InviteAuthorization(string(code)), nil
-	case err != nil && !errors.Is(err, vault.ErrNotFound):
+	case err == nil:
+		return "", errNoInvites
+	case !errors.Is(err, vault.ErrNotFound):
 		return "", err
 	case work == nil:
-		return "", errNoAttester
+		return "", errNoInvite
 	}
 	done := notesOf(ctx).during(fmt.Sprintf("proof of work for %d tokens, about %d s", r.Tokens, expected(work, r.Tokens)))
 	defer done()

@@ -117,6 +117,9 @@ func parseArgs(f *flag.FlagSet, args []string, verbatim int) ([]string, error) {
 		}
 		out, args = append(out, rest[0]), rest[1:]
 		if len(out) == verbatim {
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
+			}
 			return append(out, args...), nil
 		}
 	}

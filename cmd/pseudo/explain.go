@@ -25,7 +25,8 @@ type sentence struct {
 // sentences are searched in order: the first that matches counts.
 var sentences = []sentence{
 	{context.Canceled, "interrupted"},
-	{errNoAttester, "the server gives tokens for an invite code only: name a file that holds it with -invite"},
+	{errNoInvite, "the server gives tokens for an invite code only: name a file that holds it with -invite"},
+	{errNoInvites, "the server takes no invite codes: leave out -invite, or see `pseudo tokens -h`"},
 	{errNoAccount, "there is no account here: make one with `pseudo init NAME -server URL`, or name its directory with -state"},
 
 	{client.ErrNotMember, "you are not a member of this group"},

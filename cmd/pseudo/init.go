@@ -119,10 +119,8 @@ func makeState(dir string) error {
 }
 
 func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes) error {
-	if !code.IsZero() {
-		if err := useInvite(s.vault, code); err != nil {
-			return err
-		}
+	if err := useInvite(s.vault, code); err != nil {
+		return err
 	}
 	ctx = withNotes(ctx, s.notes)
 	c, err := client.Create(ctx, s.config(), w.name, s.settings.Domain)

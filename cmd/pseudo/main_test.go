@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 // of their own. What scripts can say beyond testscript's own commands is in the
 // map below.
 func TestScripts(t *testing.T) {
-	bin := buildServer(t)
+	bin := build(t, "pseudods", "ppissuer")
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		RequireUniqueNames: true,
@@ -44,6 +45,8 @@ func TestScripts(t *testing.T) {
 			"hears":     hears,
 			"shows":     shows,
 			"meet":      meet,
+			"fills":     fills,
+			"status":    status,
 			"terminate": terminate,
 			"sleep":     sleep,
 			"mode":      mode,
@@ -51,14 +54,16 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// buildServer builds pseudods, which another package's main is, and returns the
-// directory that it is in.
-func buildServer(t *testing.T) string {
+// build builds programs of other packages and returns the directory that they are
+// in.
+func build(t *testing.T, names ...string) string {
 	t.Helper()
 	bin := t.TempDir()
-	out, err := exec.Command("go", "build", "-o", bin, "github.com/pseudods/pseudods/cmd/pseudods").CombinedOutput()
-	if err != nil {
-		t.Fatalf("building the server: %v\n%s", err, out)
+	for _, name := range names {
+		out, err := exec.Command("go", "build", "-o", bin, "github.com/pseudods/pseudods/cmd/"+name).CombinedOutput()
+		if err != nil {
+			t.Fatalf("building %s: %v\n%s", name, err, out)
+		}
 	}
 	return bin
 }
@@ -189,6 +194,15 @@ func meet(ts *testscript.TestScript, _ bool, args []string) {
 	shows(ts, false, []string{args[0] + " +contact", "pseudo", "-state", args[1], "contacts"})
 }
 
+// fills state group n: sends n texts, with their numbers.
+func fills(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	for i := range n {
+		ts.Check(ts.Exec("pseudo", "-state", args[0], "send", args[1], fmt.Sprintf("text %d", i+1)))
+	}
+}
+
 // shows pattern program arg...: runs the program until its output shows the pattern.
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	re, err := regexp.Compile("(?m)" + args[0])
@@ -202,6 +216,20 @@ func sleep(ts *testscript.TestScript, _ bool, args []string) {
 	d, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	time.Sleep(d)
+}
+
+// status n program arg...: runs the program, which must end with that status.
+func status(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("%v: exit status %d", args[1:], code)
+	}
 }
 
 // mode file octal: checks the permissions of a file.

@@ -63,7 +63,7 @@ func sendText(ctx context.Context, s *session, g *client.Group, text []byte) err
 	defer cancel()
 	err := g.Send(trying, text)
 	if (passes(err) || errors.Is(err, context.DeadlineExceeded)) && g.Outbox() > 0 {
-		s.notes.say("the server does not answer; the text is kept, and sent when it does")
+		s.notes.say("the text is kept, and sent when the server answers")
 		return nil
 	}
 	return err

@@ -66,6 +66,7 @@ func TestArguments(t *testing.T) {
 		"flags around": {[]string{"a", "-m=hi", "b"}, 0, []string{"a", "b"}, "hi"},
 		"dashes":       {[]string{"a", "--", "-m", "hi"}, 0, []string{"a", "-m", "hi"}, ""},
 		"text":         {[]string{"-m", "hi", "a", "-m", "-1"}, 1, []string{"a", "-m", "-1"}, "hi"},
+		"dashed text":  {[]string{"a", "--", "-1", "--"}, 1, []string{"a", "-1", "--"}, ""},
 		"nothing":      {nil, 1, nil, ""},
 	} {
 		f := flag.NewFlagSet("", flag.ContinueOnError)

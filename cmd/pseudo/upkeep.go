@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pseudods/pseudods/internal/secret"
 )
@@ -32,11 +34,19 @@ func (w *tokensWork) take(args []string, t terminal) error {
 	return err
 }
 
-func (w *tokensWork) do(ctx context.Context, s *session) error {
+func (w *tokensWork) do(_ context.Context, s *session) error {
 	if w.Work || len(w.Invite) > 0 {
 		return useInvite(s.vault, secret.New(w.Invite))
 	}
-	return nil
+	held, err := s.Account().Tokens(s.settings.Domain)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, class := range slices.Sorted(maps.Keys(held)) {
+		rows = append(rows, []string{string(class), fmt.Sprint(held[class])})
+	}
+	return table(s.out, rows)
 }
 
 // maintainWork does what is due.
