@@ -18,11 +18,13 @@ export class Member {
   keyPackages = []
   updates = new Map() // private keys of proposed Updates, by public key
   psks = {}
+  supported = [] // further extension types
+  lifetime = mls.defaultLifetime
 
   // proposals are further proposal types that the member supports; with quirks
   // it has no shims.
   static async make({ suite, name, proposals, quirks }) {
-    const m = new Member()
+    const m = new this()
     m.proposals = proposals
     const parameters = getCiphersuiteFromId(suite)
     m.cs = await mls.getCiphersuiteImpl(parameters)
@@ -36,14 +38,15 @@ export class Member {
     return m
   }
 
-  async makeKeyPackage() {
+  async makeKeyPackage(extensions = []) {
     const capabilities = mls.defaultCapabilities() // with GREASE
     capabilities.proposals.push(...this.proposals)
-    return mls.generateKeyPackageWithKey(this.credential, capabilities, mls.defaultLifetime, [], this.signer, this.cs)
+    capabilities.extensions.push(...this.supported)
+    return mls.generateKeyPackageWithKey(this.credential, capabilities, this.lifetime, extensions.map(extension), this.signer, this.cs)
   }
 
-  async keyPackage() {
-    const kp = await this.makeKeyPackage()
+  async keyPackage({ extensions } = {}) {
+    const kp = await this.makeKeyPackage(extensions)
     this.keyPackages.push(kp)
     return { message: message("mls_key_package", { keyPackage: kp.publicPackage }) }
   }
@@ -298,7 +301,8 @@ function message(wireformat, content) {
   return mls.encodeMlsMessage({ version: "mls10", wireformat, ...content })
 }
 
-function open(octets) {
+// open reads an MLSMessage.
+export function open(octets) {
   const decoded = mls.decodeMlsMessage(octets, 0)
   if (decoded === undefined || decoded[1] !== octets.length) throw new Error("not an MLSMessage")
   return decoded[0]

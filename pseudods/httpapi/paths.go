@@ -73,7 +73,7 @@ func StatusOf(c wire.Code) int {
 		return http.StatusForbidden
 	case wire.CodeExhausted:
 		return http.StatusNotFound
-	case wire.CodeWrongEpoch, wire.CodeInvalidProposal, wire.CodePendingProposals, wire.CodeReplayed:
+	case wire.CodeWrongEpoch, wire.CodeInvalidProposal, wire.CodePendingProposals, wire.CodeReplayed, wire.CodeReplaced:
 		return http.StatusConflict
 	case wire.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge

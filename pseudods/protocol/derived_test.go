@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
 // derived are values that follow from others.
-func derived() []object {
+func derived(t *testing.T) []object {
+	reseed(t, "derived")
 	key, group, nonce := octets("key", 32), octets("group", 32), octets("nonce", 16)
 	domain, address, ds := []byte(home), octets("address", 16), octets("delivery secret", 32)
 	pool, token, offer := octets("pool", 16), octets("contact token", 32), octets("offer", 300)
@@ -28,6 +30,10 @@ func derived() []object {
 		object{{"what", "contact"}, {"pool", hexed(pool)}, {"token", hexed(token)}},
 		object{{"what", "offer"}, {"offer", hexed(offer)}},
 	)
+	alice, bob := newClient("alice", "alice", home), newClient("bob", "bob", away)
+	card := cardOf(alice, *alice.seal(wire.AddressReusable, "card", seal.Use{}))
+	out = append(out, object{{"what", "contact_card_tbs"}, {"card", hexed(encoded(card))}},
+		object{{"what", "contact_tbs"}, {"to", hexed(encoded(card))}, {"contact", hexed(encoded(contactOf(bob, card)))}})
 	for _, sequence := range []string{"0", "1", "281474976710663"} {
 		out = append(out, object{{"what", "number"}, {"secret", hexed(ds)}, {"sequence", sequence}})
 	}
@@ -69,6 +75,16 @@ func derive(t *testing.T, v object) string {
 		return hexed(h[:])
 	case "offer":
 		return hexed(seal.OfferHash(o("offer")))
+	case "contact_card_tbs":
+		var card wire.ContactCard
+		check(mls.Unmarshal(o("card"), &card))
+		return hexed(must(card.TBS()))
+	case "contact_tbs":
+		var card wire.ContactCard
+		var contact wire.Contact
+		check(mls.Unmarshal(o("to"), &card))
+		check(mls.Unmarshal(o("contact"), &contact))
+		return hexed(must(contact.TBS(&card)))
 	case "number":
 		return fmt.Sprint(seal.Number(seal.DeliverySecret{Bytes: secret.New(o("secret"))}, n("sequence", 8)))
 	case "padded_size":
@@ -83,7 +99,7 @@ func derive(t *testing.T, v object) string {
 
 func TestDerived(t *testing.T) {
 	var vectors []object
-	for _, v := range derived() {
+	for _, v := range derived(t) {
 		vectors = append(vectors, append(v, member{"value", derive(t, v)}))
 	}
 	for _, v := range sameFile(t, "pseudods/wire/testdata/derived.json", vectors) {

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/pseudods/httpapi"
 	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/tokens"
 )
 
 // marker is where the document has something made from code: the rest of the
 // paragraphs up to the next heading or blank line after a fence is replaced.
-var marker = regexp.MustCompile("(?m)^<!-- (show|operation|operations|codes|sealed)(?: ([^\n]*?))? -->\n(?:(?:```\n(?s:.*?)\n?```\n|\\|[^\n]*\n)+)?")
+var marker = regexp.MustCompile("(?m)^<!-- (show|operation|operations|codes|sealed|provider)(?: ([^\n]*?))? -->\n(?:(?:```\n(?s:.*?)\n?```\n|\\|[^\n]*\n)+)?")
 
 // made is what goes under the markers.
 type made struct {
@@ -80,6 +82,8 @@ func (m *made) block(what, name string) string {
 		return m.operations(name == "qs")
 	case "codes":
 		return codes()
+	case "provider":
+		return fence(provider())
 	case "sealed":
 		return fence(m.sealed(name))
 	}
@@ -155,4 +159,19 @@ func codes() string {
 		fmt.Fprintf(&b, "| %s | %d | %d | %s |\n", codeNames[code], code, httpapi.StatusOf(code), codeMeanings[code])
 	}
 	return b.String()
+}
+
+// provider is a provider document.
+func provider() string {
+	p := httpapi.Provider{
+		Domain: home, Versions: []wire.Version{wire.Version1}, DS: "https://ds.example.org", QS: "https://qs.example.org", Issuer: "https://issuer.example.org",
+		Profiles: []string{httpapi.ProfileName(wire.ProfilePseudonymous)},
+		Prices: &tokens.PriceList{
+			Classes: map[tokens.Class]tokens.Terms{tokens.Create: {Issuer: "issuer.example.org", TokenType: privacypass.VOPRFRistretto255}},
+			Prices:  map[string]tokens.Price{wire.OpCreateGroup.PriceName(): {Class: tokens.Create, Count: 1}},
+		},
+		Limits: httpapi.Limits{MaxRequest: 512 << 10, MaxMembers: 1024, MaxMessage: 128 << 10, RequestLife: 300, QueueEntries: 10_000, QueueTTL: 30 * 86400, MaxWait: 55},
+		Keys:   [][]byte{signer("service").Public()},
+	}
+	return string(must(p.Marshal())) + "\n"
 }
