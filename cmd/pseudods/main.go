@@ -20,6 +20,9 @@ type command struct {
 
 var commands = []command{
 	{"serve", "run the service", serve},
+	{"keys", "make, list or rotate keys", keys},
+	{"invite", "make invite codes", invite},
+	{"fsck", "check the stores", fsck},
 	{"version", "say which version this is", version},
 }
 

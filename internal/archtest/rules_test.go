@@ -23,7 +23,7 @@ cmd/pseudo                     <- client client/account client/vault client/wall
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
-cmd/pseudods                   <- internal/daemon pseudods/server pseudods/wire
+cmd/pseudods                   <- internal/daemon privacypass/keyring pseudods/server pseudods/wire storage/badger
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -55,10 +55,10 @@ pseudods/qs                    <- internal/tlscodec mls pseudods/desk pseudods/q
 pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
 pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
 pseudods/wire                  <- internal/secret internal/tlscodec mls
-pseudods/server                <- internal/daemon internal/secret mls privacypass privacypass/attester/webhook privacypass/issuer/host \
-                                  privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
-                                  pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/badger storage/badger/groups \
-                                  storage/badger/ledger storage/badger/queues tokens
+pseudods/server                <- internal/daemon internal/secret mls privacypass privacypass/attester privacypass/attester/webhook \
+                                  privacypass/issuer/host privacypass/keyring privacypass/verify privacypass/verify/private \
+                                  pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/badger \
+                                  storage/badger/allowances storage/badger/groups storage/badger/ledger storage/badger/queues tokens
 storage/badger                 <- internal/tlscodec
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger

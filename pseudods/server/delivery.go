@@ -62,7 +62,7 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to f
 	if d.keys, err = signers(secrets); err != nil {
 		return d, err
 	}
-	d.db, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Fence: fences.Path(groupsDir + ".fence"),
+	d.db, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Fence: c.DS.fence(groupsDir),
 		OnRollback: groups.OnRollback, MinFree: c.MinFree})
 	if err != nil {
 		return d, err
@@ -75,11 +75,16 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to f
 	if d.redeemer, err = c.openRedeemer(DS, dir, secrets, fences, hc, log); err != nil {
 		return d, err
 	}
+	profiles, err := c.DS.profiles()
+	if err != nil {
+		return d, err
+	}
 	desk := ds.NewDesk(d.redeemer.till, d.redeemer.ledger)
 	desk.SetLook(d.redeemer.look)
 	d.redeemer.use = desk.SetTill
 	d.service, err = ds.New(ds.Config{
-		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: restored, Signers: d.keys,
+		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: restored, Signers: d.keys, MaxRequest: int(c.DS.maxRequest()),
+		Profiles: profiles, Retain: c.DS.Retain, IdleDays: c.DS.IdleDays,
 		MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, PerGroup: c.DS.PerGroup.limit(), PerLeaf: c.DS.PerLeaf.limit(),
 		Wake: func(refs []ds.Ref) { d.dispatcher.Wake(refs) },
 	})

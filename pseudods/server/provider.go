@@ -13,10 +13,9 @@ func (s *Server) provider() *httpapi.Provider {
 	p := &httpapi.Provider{
 		Domain: c.Domain, Versions: []wire.Version{wire.Version1},
 		DS: s.URL(DS), QS: s.URL(QS), Issuer: s.URL(Issuer),
-		Profiles: []string{httpapi.ProfileName(wire.ProfilePseudonymous), httpapi.ProfileName(wire.ProfileIdentified)},
-		Prices:   c.Prices, Scope: c.Scope, Keys: [][]byte{},
+		Profiles: c.DS.Profiles, Prices: c.Prices, Scope: c.Scope, Keys: [][]byte{},
 		Limits: httpapi.Limits{
-			MaxRequest: maxGroupRequest, MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, RequestLife: uint32(maxAhead / time.Second),
+			MaxRequest: c.DS.maxRequest(), MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, RequestLife: uint32(maxAhead / time.Second),
 			QueueEntries: int(c.QS.MaxEntries), QueueTTL: uint32(c.QS.MaxTTLDays) * 24 * 60 * 60, MaxWait: uint32(time.Duration(c.QS.MaxWait) / time.Second),
 		},
 	}

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
@@ -31,7 +33,10 @@ type queueing struct {
 	db       *badger.DB
 	redeemer *redeemer
 	push     *gateway // nil for none
-	log      *slog.Logger
+	ring     *addresskeys.Ring
+	// addresses is the directory of the ring.
+	addresses string
+	log       *slog.Logger
 }
 
 func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peers map[string]*peer) (q *queueing, err error) {
@@ -45,11 +50,11 @@ func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peer
 	if err != nil {
 		return q, err
 	}
-	ring, err := addresskeys.Open(addresskeys.Config{Dir: secrets.Path(addressesDir)}, time.Now())
-	if err != nil {
+	q.addresses = secrets.Path(addressesDir)
+	if q.ring, err = addresskeys.Open(addresskeys.Config{Dir: q.addresses}, time.Now()); err != nil {
 		return q, err
 	}
-	q.db, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Fence: fences.Path(queuesDir + ".fence"),
+	q.db, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Fence: c.QS.fence(queuesDir),
 		OnRollback: queues.OnRollback, MinFree: c.MinFree})
 	if err != nil {
 		return q, err
@@ -72,7 +77,7 @@ func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peer
 		push = q.push
 	}
 	q.service, err = qs.New(qs.Config{
-		Domain: c.Domain, Store: store, Keys: ring, Payments: desk, Push: push,
+		Domain: c.Domain, Store: store, Keys: q.ring, Payments: desk, Push: push,
 		Mix: time.Duration(c.QS.Mix), MaxEntries: c.QS.MaxEntries, MaxBytes: c.QS.MaxBytes, MaxTTLDays: c.QS.MaxTTLDays, IdleDays: c.QS.IdleDays,
 		MaxWait: time.Duration(c.QS.MaxWait), MaxReaders: c.QS.MaxReaders, MaxAhead: maxAhead,
 	})
@@ -84,9 +89,22 @@ func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peer
 	return q, nil
 }
 
-// tend forgets what has expired until ctx is done.
+// tend follows the address keys as other programs change them, and forgets what
+// has expired, until ctx is done.
 func (q *queueing) tend(ctx context.Context) {
-	for range ticks(ctx, maintainEvery) {
+	var seen string
+	var maintained time.Time
+	for range ticks(ctx, time.Second) {
+		if files, err := filepath.Glob(filepath.Join(q.addresses, "*.key")); err == nil && strings.Join(files, "\n") != seen {
+			seen = strings.Join(files, "\n")
+			if err := q.ring.Advance(time.Now()); err != nil {
+				q.log.Error("address keys not read", "error", err)
+			}
+		}
+		if time.Since(maintained) < maintainEvery {
+			continue
+		}
+		maintained = time.Now()
 		if err := q.service.Maintain(ctx); err != nil && ctx.Err() == nil {
 			q.log.Error("queues not maintained", "error", err)
 		}

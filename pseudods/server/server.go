@@ -21,10 +21,8 @@ import (
 	"github.com/pseudods/pseudods/storage/badger"
 )
 
-const (
-	maxGroupRequest = 512 << 10       // octets of a request to a delivery service
-	flushTimeout    = 5 * time.Second // for messages on their way, before the end
-)
+// flushTimeout is how long messages on their way have before the end.
+const flushTimeout = 5 * time.Second
 
 // Server is some roles of a provider with their stores and listeners.
 type Server struct {

@@ -14,10 +14,9 @@ import (
 // from 1. The highest is the one to sign with; those before it stay, because
 // groups name the key that may propose removals, and peers look a new one up only
 // when they meet it.
-const (
-	signerPattern = "signer-*.secret"
-	signerName    = "signer-%04d.secret"
-)
+const signerPattern = "signer-*.secret"
+
+func signerFile(number int) string { return fmt.Sprintf("signer-%04d.secret", number) }
 
 // signers returns the keys of the directory, newest first. There is always one.
 func signers(dir daemon.Dir) ([]*mls.SignatureKey, error) {
@@ -26,7 +25,7 @@ func signers(dir daemon.Dir) ([]*mls.SignatureKey, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		files = []string{fmt.Sprintf(signerName, 1)}
+		files = []string{signerFile(1)}
 	}
 	suite, err := mls.X25519AES128GCM.Suite()
 	if err != nil {

@@ -165,9 +165,16 @@ func (r *Ring) Published() wire.AddressKeys {
 func (r *Ring) Longest() time.Duration { return r.config.Period + r.config.Lifetime }
 
 // Advance reads the directory, deletes the keys whose time is over, and makes a
-// new one if the newest one's period is. Call it at least once in a period.
-// A crash in between leaves a directory from which the same call goes on.
-func (r *Ring) Advance(now time.Time) error {
+// new one if the newest one's period is. Call it at least once in a period, and
+// after another program has rotated. A crash in between leaves a directory from
+// which the same call goes on.
+func (r *Ring) Advance(now time.Time) error { return r.advance(now, false, false) }
+
+// Rotate makes a new key ahead of time. If the others are compromised they are
+// deleted: the addresses that were sealed to them are dead at once.
+func (r *Ring) Rotate(now time.Time, compromised bool) error { return r.advance(now, true, compromised) }
+
+func (r *Ring) advance(now time.Time, rotate, compromised bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all, err := r.load()
@@ -175,8 +182,12 @@ func (r *Ring) Advance(now time.Time) error {
 		return err
 	}
 	live := &keys{byID: map[wire.AddressKeyID]*key{}}
+	start := now.Truncate(time.Second)
 	for _, k := range all {
-		if !now.Before(k.start.Add(r.Longest())) {
+		if !start.After(k.start) { // the new key is the newest, also within one second
+			start = k.start.Add(time.Second)
+		}
+		if compromised || !now.Before(k.start.Add(r.Longest())) {
 			if err := r.remove(k); err != nil {
 				return err
 			}
@@ -185,8 +196,8 @@ func (r *Ring) Advance(now time.Time) error {
 		live.ordered = append(live.ordered, k)
 	}
 	slices.SortFunc(live.ordered, func(a, b *key) int { return b.start.Compare(a.start) })
-	if len(live.ordered) == 0 || !now.Before(live.ordered[0].start.Add(r.config.Period)) {
-		k, err := r.generate(now)
+	if rotate || len(live.ordered) == 0 || !now.Before(live.ordered[0].start.Add(r.config.Period)) {
+		k, err := r.generate(start)
 		if err != nil {
 			return err
 		}
@@ -199,7 +210,7 @@ func (r *Ring) Advance(now time.Time) error {
 	return nil
 }
 
-func (r *Ring) generate(now time.Time) (*key, error) {
+func (r *Ring) generate(start time.Time) (*key, error) {
 	private, err := seal.GenerateKey(r.config.KEM)
 	if err != nil {
 		return nil, err
@@ -208,7 +219,7 @@ func (r *Ring) generate(now time.Time) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &key{private, now.Truncate(time.Second)}
+	k := &key{private, start}
 	return k, r.write(fileName(k), &pem.Block{Type: pemAddress, Bytes: content.Reveal(), Headers: map[string]string{
 		"Kem": strconv.Itoa(int(r.config.KEM)), "Not-Before": strconv.FormatInt(k.start.Unix(), 10)}})
 }

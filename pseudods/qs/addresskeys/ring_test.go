@@ -168,3 +168,32 @@ func FuzzKeyFile(f *testing.F) {
 		}
 	})
 }
+
+// TestRotate brings in keys ahead of time, also several in one second.
+func TestRotate(t *testing.T) {
+	c := Config{Dir: filepath.Join(t.TempDir(), "keys")}
+	r := open(t, c, start)
+	first := r.Published()[0].Key.ID()
+	for want := 2; want < 5; want++ {
+		newest := r.Published()[0].Key.ID()
+		if err := r.Rotate(start, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Published(); len(got) != want || got[0].Key.ID() == newest || got[1].Key.ID() != newest {
+			t.Fatalf("%d keys after a rotation", len(got))
+		}
+	}
+	other := open(t, c, start) // such as a running service
+	if err := r.Rotate(start.Add(day), true); err != nil {
+		t.Fatal(err)
+	}
+	if other.Key(first) == nil {
+		t.Error("a key goes before its directory is read again")
+	}
+	if err := other.Advance(start.Add(day)); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Published(); len(got) != 1 || got[0].Key.ID() != r.Published()[0].Key.ID() || other.Key(first) != nil {
+		t.Errorf("%d keys after a compromise", len(got))
+	}
+}

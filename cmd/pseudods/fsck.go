@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"text/tabwriter"
+
+	"github.com/pseudods/pseudods/pseudods/server"
+	"github.com/pseudods/pseudods/storage/badger"
+)
+
+// fsck checks every record of all stores that can be checked without the keys of
+// groups and queues. No server may be using them. It fails if it finds anything.
+func fsck(args []string, stdout, stderr io.Writer) error {
+	f := newFlags("fsck", stderr).withConfig()
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	stores, err := c.Stores()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROLE\tSTORE\tRECORDS\tKIND\tOCTETS\tLEFT OVER")
+	found := uint64(0)
+	var failures error
+	for _, s := range stores {
+		summary, err := s.Inspect(ctx, func(b badger.Finding) { report(stderr, &s, b) })
+		if errors.Is(err, server.ErrNoStore) {
+			fmt.Fprintf(table, "%s\t%s\t-\tnot there\t-\t-\n", s.Role, s.Name)
+			continue
+		}
+		if err != nil {
+			failures = errors.Join(failures, err)
+			continue
+		}
+		found += summary.Findings
+		for _, t := range summary.Tallies {
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%d\t%d\n", s.Role, s.Name, t.Records, t.Kind, t.Octets, t.Leftover)
+		}
+	}
+	if err := table.Flush(); err != nil || failures != nil {
+		return errors.Join(failures, err)
+	}
+	if found > 0 {
+		return fmt.Errorf("%d findings", found)
+	}
+	_, err = fmt.Fprintln(stdout, "no findings")
+	return err
+}
+
+func report(w io.Writer, s *server.Store, b badger.Finding) {
+	where := ""
+	if b.Ordinal > 0 {
+		where = fmt.Sprintf(" number %d", b.Ordinal)
+	} else if b.Count > 1 {
+		where = fmt.Sprintf(", %d of them", b.Count)
+	}
+	fmt.Fprintf(w, "%s %s: %s%s: %s\n", s.Role, s.Name, b.Kind, where, b.Problem)
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/allowances"
+	"github.com/pseudods/pseudods/storage/badger/groups"
+	"github.com/pseudods/pseudods/storage/badger/ledger"
+	"github.com/pseudods/pseudods/storage/badger/queues"
+)
+
+// Store is one of the databases of a server.
+type Store struct {
+	Role   Role
+	Name   string
+	Dir    string
+	Fence  string
+	Format badger.Format
+	// Check is the driver's: it goes over the store and needs no key.
+	Check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)
+}
+
+// Stores lists the stores of the configured roles.
+func (c Config) Stores() ([]Store, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	var out []Store
+	for _, role := range c.Roles {
+		switch role {
+		case DS:
+			out = append(out,
+				c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
+				c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
+		case QS:
+			out = append(out,
+				c.QS.store(QS, c.QS.Dir, queuesDir, queues.Format, queues.Check),
+				c.QS.store(QS, c.QS.Dir, spentDir, ledger.Format, ledger.Check))
+		case Issuer:
+			fence := c.Issuer.Fence
+			if fence == "" {
+				fence = filepath.Join(c.Issuer.Dir, host.FenceFile)
+			}
+			out = append(out, Store{Issuer, host.AllowancesDir, filepath.Join(c.Issuer.Dir, host.AllowancesDir), fence, allowances.Format, allowances.Check})
+		}
+	}
+	return out, nil
+}
+
+func (p *Private) store(r Role, dir, name string, f badger.Format, check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)) Store {
+	return Store{r, name, filepath.Join(dir, name), p.fence(name), f, check}
+}
+
+// fence is where the fence of a store is.
+func (p *Private) fence(store string) string { return filepath.Join(p.Fences, store+".fence") }
+
+// ErrNoStore: the store is not there.
+var ErrNoStore = errors.New("server: no such store")
+
+// Inspect checks the store, which no server may be using. It fails with
+// ErrNoStore.
+func (s *Store) Inspect(ctx context.Context, report func(badger.Finding)) (summary badger.Summary, err error) {
+	if _, err := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) {
+		return summary, fmt.Errorf("%w: %s", ErrNoStore, s.Dir)
+	}
+	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Fence: s.Fence, ReadOnly: true})
+	if err != nil {
+		return summary, fmt.Errorf("%s: %w", s.Dir, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return s.Check(ctx, db, report)
+}
