@@ -1,9 +1,11 @@
 package protocol
 
 import (
+	"encoding/base64"
 	"fmt"
 	"testing"
 
+	"github.com/pseudods/pseudods/client/account"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/seal"
@@ -94,6 +96,26 @@ func derive(t *testing.T, v object) string {
 	default:
 		t.Fatalf("nothing derives %q", what)
 		return ""
+	}
+}
+
+// TestCards: the cards of the examples are what package account takes.
+func TestCards(t *testing.T) {
+	reseed(t, "cards")
+	l := readLanguage(t)
+	alice := newClient("alice", "alice", home)
+	card := cardOf(alice, *alice.seal(wire.AddressReusable, "card", seal.Use{}))
+	again, err := account.ParseCard("pseudods-card:" + base64.RawURLEncoding.EncodeToString(encoded(card)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, key, err := account.CardName(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, _, err := l.decode("CardIdentity", card.Identity)
+	if err != nil || fields.(object).text("name") != hexed([]byte(name)) || fields.(object).text("key") != hexed(key) {
+		t.Errorf("the document reads another identity: %v, %v", fields, err)
 	}
 }
 

@@ -65,14 +65,11 @@ func tellGroups(t *testing.T) *groupStory {
 	s.commit("remove_users", wire.OpRemoveUsers, alice, group.CommitOptions{Proposals: []*mls.Proposal{group.Remove(must(carol.OwnLeaf()))}})
 	leaf := must(alice.OwnLeaf())
 	s.enter("rejoin", wire.OpRejoin, alice, &leaf)
+	s.policy(alice)
 	s.commit("reinit", wire.OpReInit, alice, group.CommitOptions{Proposals: []*mls.Proposal{group.ReInit(mls.ReInit{GroupID: octets("next group", 32),
 		Version: mls.MLS10, CipherSuite: mls.X25519AES128GCM})}})
-	s.members = nil
-	erin := newClient("erin", "erin", home)
-	s.found("create_group again", erin)
-	s.policy(erin)
-	s.ask("delete_group", &wire.Request{Operation: wire.OpDeleteGroup, GroupStateKey: erin.stateKey(), Auth: s.leaf(erin)}, erin.mls.Signer,
-		"GroupQuery", &wire.GroupQuery{Group: erin.id()}, "Accepted")
+	s.ask("delete_group", &wire.Request{Operation: wire.OpDeleteGroup, GroupStateKey: alice.stateKey(), Auth: s.leaf(alice)}, alice.mls.Signer,
+		"GroupQuery", &wire.GroupQuery{Group: alice.id()}, "Accepted")
 	return s
 }
 
@@ -86,11 +83,7 @@ func groupInfoMessage(i *mls.GroupInfo) []byte {
 
 func (s *groupStory) found(name string, c *client) {
 	var id wire.NewGroupID
-	draw := "request_group_id"
-	if name != "create_group" {
-		draw += " again"
-	}
-	check(mls.Unmarshal(s.ask(draw, &wire.Request{Operation: wire.OpRequestGroupID}, nil, "Empty", &wire.Empty{}, "NewGroupID"), &id))
+	check(mls.Unmarshal(s.ask("request_group_id", &wire.Request{Operation: wire.OpRequestGroupID}, nil, "Empty", &wire.Empty{}, "NewGroupID"), &id))
 	policy := wire.DefaultPolicy
 	policy.MaxMembers = 100
 	c.Group = must(group.Create(c.cfg, c.mls, id.Group[:], must(mls.Extensions{}.With(wire.ExtensionGroupPolicy, &policy))))
@@ -314,15 +307,11 @@ func (s *groupStory) asides(c *client) {
 		"AccessRequest", &wire.AccessRequest{Group: c.id(), Key: [32]byte(hpkeKey(wire.X25519, "access").Public().Public)}, "Empty")
 }
 
-// policy is a commit that changes the policy. It is not merged.
+// policy has a member change the policy.
 func (s *groupStory) policy(c *client) {
 	p := wire.DefaultPolicy
 	p.ExternalJoins = false
-	commit := must(c.Commit(group.CommitOptions{Proposals: []*mls.Proposal{group.GroupContextExtensions(must(mls.Extensions{}.With(wire.ExtensionGroupPolicy, &p)))},
-		GroupInfo: group.GroupInfoOptions{ExternalPub: true}}))
-	b := &wire.GroupCommit{Group: c.id(), Commit: message(commit.Message), PartialGroupInfo: encoded(commit.Partial),
-		NextKey: must(c.PendingExport(wire.GroupStateKeyLabel, c.GroupID(), wire.GroupStateKeySize))}
-	s.tell("change_policy", &wire.Request{Operation: wire.OpChangePolicy, GroupStateKey: c.stateKey(), Auth: s.leaf(c)}, c.mls.Signer,
-		"GroupCommit", b, "Accepted", &wire.Accepted{Epoch: 1})
-	c.Discard()
+	p.Admins = [][]byte{c.pseudonym.Credential.User[:]}
+	s.commit("change_policy", wire.OpChangePolicy, c, group.CommitOptions{
+		Proposals: []*mls.Proposal{group.GroupContextExtensions(must(mls.Extensions{}.With(wire.ExtensionGroupPolicy, &p)))}})
 }

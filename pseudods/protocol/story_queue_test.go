@@ -117,9 +117,14 @@ func (s *queueStory) card(c *client) *wire.ContactCard {
 func cardOf(c *client, address wire.SealedAddress) *wire.ContactCard {
 	user := realIdentity(c)
 	card := &wire.ContactCard{Domain: home, Address: address, OfferKey: *hpkeKey(wire.X25519, c.name+"'s offer key").Public(),
-		Pools: []wire.PoolID{poolOf(c.name + "'s connection pool")}, Identity: append([]byte(c.name+"@"+home+" "), user.Key.Public()...)}
+		Pools: []wire.PoolID{poolOf(c.name + "'s connection pool")}, Identity: cardIdentity(user)}
 	card.Signature = must(user.Key.SignWithLabel(wire.ContactCardLabel, must(card.TBS())))
 	return card
+}
+
+// cardIdentity is a CardIdentity.
+func cardIdentity(i *identity.Identity) []byte {
+	return append(encoded(&i.Credential), i.Key.Public()...)
 }
 
 // realIdentity is the one behind a client of the examples.

@@ -160,10 +160,12 @@ type story struct {
 	serve func(ctx context.Context, request *wire.Request, encoded []byte) []byte
 }
 
-// ask makes a request, has the service answer it, and keeps both.
+// ask makes a request, has the service answer it, and keeps both. The same with
+// another type of authentication must be refused.
 func (s *story) ask(name string, r *wire.Request, key *mls.SignatureKey, bodyType string, body mls.Marshaler, answerType string) []byte {
 	s.t.Helper()
 	rec := s.prepare(name, r, key, bodyType, body, answerType)
+	s.refuseOthers(name, *r, key)
 	rec.reply = s.serve(s.t.Context(), r, rec.sent)
 	var response wire.Response
 	check(mls.Unmarshal(rec.reply, &response))
@@ -191,4 +193,26 @@ func (s *story) prepare(name string, r *wire.Request, key *mls.SignatureKey, bod
 	rec := &exchange{name: name, op: r.Operation, signer: key, bodyType: bodyType, body: r.Body, answerType: answerType, request: r, sent: encoded(r)}
 	s.exchanges = append(s.exchanges, rec)
 	return rec
+}
+
+func (s *story) refuseOthers(name string, r wire.Request, key *mls.SignatureKey) {
+	s.t.Helper()
+	own := r.Auth
+	if key == nil {
+		key = signer("nobody")
+	}
+	for other := wire.AuthNone; other <= wire.AuthService; other++ {
+		if other == own.Type {
+			continue
+		}
+		r.Nonce[0]++
+		if r.Auth = (wire.Auth{Type: other, Leaf: own.Leaf, KeyID: own.KeyID}); other != wire.AuthNone {
+			r.Auth.Signature = must(key.SignWithLabel(wire.SignatureLabel, must(r.TBS())))
+		}
+		var response wire.Response
+		check(mls.Unmarshal(s.serve(s.t.Context(), &r, encoded(&r)), &response))
+		if response.Err == nil {
+			s.t.Errorf("%s is also taken with authentication %d", name, other)
+		}
+	}
 }
