@@ -30,6 +30,18 @@ func TestRandomHistories(t *testing.T) {
 	}
 }
 
+// TestRandomHistoriesOfUnmodifiedClients is the same with clients that know
+// nothing but RFC 9420.
+func TestRandomHistoriesOfUnmodifiedClients(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			r := newRig(t, nil)
+			r.plain = true
+			playHistory(t, r, seed, 40)
+		})
+	}
+}
+
 // TestRandomHistoryOnDisk is the same on the embedded database.
 func TestRandomHistoryOnDisk(t *testing.T) {
 	db := must(badger.Open(badger.Config{Dir: filepath.Join(t.TempDir(), "db"), Format: groups.Format, MinFree: 1}))
@@ -70,7 +82,7 @@ func playHistory(t *testing.T, r *rig, seed uint64, steps int) {
 			}
 			c.members = slices.DeleteFunc(c.members, func(m *client) bool { return m == other })
 		case action == 3 && len(c.members) > 1:
-			r.ok(actor.propose(wire.OpSelfRemove, must(actor.Propose(group.SelfRemove(), group.MessageOptions{}))))
+			r.ok(actor.leave())
 			r.settle(actor, c.members...)
 			c.members = slices.DeleteFunc(c.members, func(m *client) bool { return m == actor })
 			r.ok(c.members[0].commit(wire.OpUpdate, nil))
@@ -113,4 +125,12 @@ func playHistory(t *testing.T, r *rig, seed uint64, steps int) {
 			}
 		}
 	}
+}
+
+// leave proposes the client's own removal.
+func (c *client) leave() error {
+	if c.plain {
+		return c.propose(wire.OpPropose, must(c.Propose(group.Remove(must(c.OwnLeaf())), group.MessageOptions{})))
+	}
+	return c.propose(wire.OpSelfRemove, must(c.Propose(group.SelfRemove(), group.MessageOptions{})))
 }

@@ -108,8 +108,8 @@ func (c *client) externalBy(auth wire.Auth, op wire.Operation, via *client, remo
 	c.ok(mls.Unmarshal(info.Tree, &nodes))
 	g, commit, err := group.JoinExternal(c.cfg, c.mls, &gi, group.ExternalOptions{Tree: nodes, Remove: remove, GroupInfo: group.GroupInfoOptions{ExternalPub: true}})
 	c.ok(err)
-	body := &wire.GroupCommit{Group: via.id(), Commit: must(mls.Marshal(commit.Message)), PartialGroupInfo: must(mls.Marshal(commit.Partial)),
-		NextKey: stateKey(g), Address: &c.address}
+	body := &wire.GroupCommit{Group: via.id(), Commit: must(mls.Marshal(commit.Message)), NextKey: stateKey(g), Address: &c.address}
+	c.inform(body, commit)
 	if err := c.call(c.request(op, body, auth, stateKey(via.Group)), new(wire.Accepted)); err != nil {
 		return err
 	}

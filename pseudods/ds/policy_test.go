@@ -10,17 +10,6 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// bare gives a client a credential that is nothing but a pseudonym.
-func (c *client) bare() *client { return c.called(mls.BasicCredential(random(16))) }
-
-// called gives a client another credential, before it is in a group.
-func (c *client) called(credential mls.Credential) *client {
-	c.mls.Credential = credential
-	ext := wire.KeyPackageAddress{Address: c.address.Address, WelcomeKey: [32]byte(c.welcome.Public().Public)}
-	c.kp = must(group.NewKeyPackage(c.cfg, c.mls, group.KeyPackageOptions{Extensions: must(mls.Extensions{}.With(wire.ExtensionQueueAddress, &ext))}))
-	return c
-}
-
 // TestINV10PolicyHolds: what the members agreed on in the GroupContext is
 // enforced against each of them.
 func TestINV10PolicyHolds(t *testing.T) {

@@ -33,6 +33,10 @@ type rig struct {
 	cfg   ds.Config
 	mail  *mail
 	users map[string]*mls.SignatureKey // the user keys of pseudonymous users
+	// plain makes all clients unmodified MLS clients: bare pseudonyms, full
+	// GroupInfos, and nothing that is not in RFC 9420 but the address in the
+	// KeyPackage.
+	plain bool
 	mu    sync.Mutex
 	now   time.Time
 }
@@ -188,12 +192,28 @@ func (r *rig) person(user string, provider string) *client {
 	copy(p.User[:], user)
 	key := must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
 	caps := group.DefaultCapabilities(mls.X25519AES128GCM)
-	caps.Proposals = append(caps.Proposals, mls.ProposalTypeSelfRemove)
-	caps.Extensions = append(caps.Extensions, wire.ExtensionQueueAddress, wire.ExtensionGroupPolicy)
+	caps.Extensions = append(caps.Extensions, wire.ExtensionQueueAddress)
+	if !r.plain {
+		caps.Proposals = append(caps.Proposals, mls.ProposalTypeSelfRemove)
+		caps.Extensions = append(caps.Extensions, wire.ExtensionGroupPolicy)
+	}
 	c.mls = &group.Client{Suite: mls.X25519AES128GCM, Credential: must(p.Credential()), Signer: key, Capabilities: caps,
 		Lifetime: mls.Lifetime{NotBefore: uint64(start.Unix()) - 1, NotAfter: uint64(start.Unix()) + 86400}}
 	c.newAddress(provider, wire.AddressOneTime)
 	c.welcome = must(seal.GenerateKey(wire.X25519))
+	if r.plain {
+		return c.bare()
+	}
+	return c.called(c.mls.Credential)
+}
+
+// bare gives a client a credential that is nothing but a pseudonym.
+func (c *client) bare() *client { return c.called(mls.BasicCredential(random(16))) }
+
+// called gives a client another credential, before it is in a group, and a
+// KeyPackage.
+func (c *client) called(credential mls.Credential) *client {
+	c.mls.Credential = credential
 	ext := wire.KeyPackageAddress{Address: c.address.Address, WelcomeKey: [32]byte(c.welcome.Public().Public)}
 	c.kp = must(group.NewKeyPackage(c.cfg, c.mls, group.KeyPackageOptions{Extensions: must(mls.Extensions{}.With(wire.ExtensionQueueAddress, &ext))}))
 	return c
@@ -313,8 +333,8 @@ func (c *client) next() *group.Group {
 func (c *client) commitBody(o group.CommitOptions, joiners ...*client) *wire.GroupCommit {
 	o.GroupInfo.ExternalPub = true
 	commit := must(c.Group.Commit(o))
-	b := &wire.GroupCommit{Group: c.id(), Commit: must(mls.Marshal(commit.Message)), PartialGroupInfo: must(mls.Marshal(commit.Partial)),
-		NextKey: stateKey(c.next())}
+	b := &wire.GroupCommit{Group: c.id(), Commit: must(mls.Marshal(commit.Message)), NextKey: stateKey(c.next())}
+	c.inform(b, commit)
 	if commit.Welcome != nil {
 		b.Welcome = must(mls.Marshal(commit.Welcome))
 	}
@@ -322,6 +342,15 @@ func (c *client) commitBody(o group.CommitOptions, joiners ...*client) *wire.Gro
 		b.Joiners = append(b.Joiners, wire.Joiner{Secret: j.address.Secret, JoinInfo: []byte("join info")})
 	}
 	return b
+}
+
+// inform adds a commit's GroupInfo, in the form that the client knows.
+func (c *client) inform(b *wire.GroupCommit, commit *group.Commit) {
+	if c.plain {
+		b.GroupInfo = infoMessage(commit.GroupInfo)
+	} else {
+		b.PartialGroupInfo = must(mls.Marshal(commit.Partial))
+	}
 }
 
 // commit makes a commit by value and hands it in. A refused one is dropped.
