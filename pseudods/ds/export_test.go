@@ -57,3 +57,13 @@ func (s *Service) Plant(ctx context.Context, id wire.GroupID, stateKey secret.By
 	}
 	return s.cfg.Store.Commit(ctx, id, &b)
 }
+
+// Changing are the operations that change a group.
+func Changing() (out []wire.Operation) {
+	for op, o := range operations {
+		if o.changes {
+			out = append(out, op)
+		}
+	}
+	return out
+}

@@ -66,6 +66,12 @@ func TestINV06FaultsLoseNothing(t *testing.T) {
 				t.Fatal("the committer's own commit did not come back")
 			}
 			try(b.sign(b.sendRequest("two")))
+			try(b.request(wire.OpTargetedMessage, &wire.TargetedMessage{Group: b.id(), Leaf: must(c.OwnLeaf()), Content: []byte("psst")}, b.leafAuth(), stateKey(b.Group)))
+			_, policy := a.commitRequest(wire.OpChangePolicy, a.policyProposal(func(p *wire.GroupPolicy) { p.MaxMembers = 9 }))
+			try(policy)
+			if got := fmt.Sprint(c.targeted); got != "[1: psst]" || !c.Context().Extensions.Equal(a.Context().Extensions) {
+				t.Fatalf("got %s, or another policy", got)
+			}
 			if fmt.Sprint(c.seen) != "[one two]" || c.Epoch() != a.Epoch() {
 				t.Fatalf("saw %q", c.seen)
 			}

@@ -97,24 +97,40 @@ func (c *client) external(op wire.Operation, via *client, remove *mls.LeafIndex)
 }
 
 func (c *client) externalBy(auth wire.Auth, op wire.Operation, via *client, remove *mls.LeafIndex) error {
-	var info wire.ExternalCommitInfo
-	c.address.Address.Sealed.Kind = wire.AddressBound
-	if err := c.call(c.request(wire.OpExternalCommitInfo, &wire.GroupQuery{Group: via.id()}, wire.Auth{}, stateKey(via.Group)), &info); err != nil {
+	info, err := c.externalInfo(via)
+	if err != nil {
 		return err
 	}
-	var gi mls.GroupInfo
-	var nodes mls.RatchetTree
-	c.ok(mls.Unmarshal(info.GroupInfo, &gi))
-	c.ok(mls.Unmarshal(info.Tree, &nodes))
-	g, commit, err := group.JoinExternal(c.cfg, c.mls, &gi, group.ExternalOptions{Tree: nodes, Remove: remove, GroupInfo: group.GroupInfoOptions{ExternalPub: true}})
-	c.ok(err)
-	body := &wire.GroupCommit{Group: via.id(), Commit: must(mls.Marshal(commit.Message)), NextKey: stateKey(g), Address: &c.address}
-	c.inform(body, commit)
-	if err := c.call(c.request(op, body, auth, stateKey(via.Group)), new(wire.Accepted)); err != nil {
+	g, request := c.joinBy(info, auth, op, via, remove)
+	if err := c.call(request, new(wire.Accepted)); err != nil {
 		return err
 	}
 	c.Group = g
 	return nil
+}
+
+func (c *client) externalInfo(via *client) (*wire.ExternalCommitInfo, error) {
+	info := new(wire.ExternalCommitInfo)
+	return info, c.call(c.request(wire.OpExternalCommitInfo, &wire.GroupQuery{Group: via.id()}, wire.Auth{}, stateKey(via.Group)), info)
+}
+
+// externalRequest is a request to join by external commit.
+func (c *client) externalRequest(auth wire.Auth, op wire.Operation, via *client, remove *mls.LeafIndex) []byte {
+	_, request := c.joinBy(must(c.externalInfo(via)), auth, op, via, remove)
+	return request
+}
+
+func (c *client) joinBy(info *wire.ExternalCommitInfo, auth wire.Auth, op wire.Operation, via *client, remove *mls.LeafIndex) (*group.Group, []byte) {
+	var gi mls.GroupInfo
+	var nodes mls.RatchetTree
+	c.ok(mls.Unmarshal(info.GroupInfo, &gi))
+	c.ok(mls.Unmarshal(info.Tree, &nodes))
+	c.address.Address.Sealed.Kind = wire.AddressBound
+	g, commit, err := group.JoinExternal(c.cfg, c.mls, &gi, group.ExternalOptions{Tree: nodes, Remove: remove, GroupInfo: group.GroupInfoOptions{ExternalPub: true}})
+	c.ok(err)
+	body := &wire.GroupCommit{Group: via.id(), Commit: must(mls.Marshal(commit.Message)), NextKey: stateKey(g), Address: &c.address}
+	c.inform(body, commit)
+	return g, c.request(op, body, auth, stateKey(via.Group))
 }
 
 func TestExternalJoinAndRejoin(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -140,7 +141,16 @@ func TestINV09RemovedMemberIsOut(t *testing.T) {
 	joinKey := stateKey(all[0].Group)
 	r.ok(all[0].remove(wire.OpRemoveUsers, all[1]))
 	r.refused(all[1].send("x"), wire.CodeNotAllowed)
-	r.refused(r.call(all[1].request(wire.OpExternalCommitInfo, &wire.GroupQuery{Group: all[1].id()}, wire.Auth{}, joinKey), nil), wire.CodeNotAllowed)
+	for _, key := range []secret.Bytes{joinKey, stateKey(all[1].Group)} {
+		r.refused(r.call(all[1].request(wire.OpExternalCommitInfo, &wire.GroupQuery{Group: all[1].id()}, wire.Auth{}, key), nil), wire.CodeNotAllowed)
+		_, err := all[1].outcome(all[1].Epoch()+1, key)
+		r.refused(err, wire.CodeNotAllowed)
+		r.refused(r.call(all[1].request(wire.OpTargetedMessage, &wire.TargetedMessage{Group: all[1].id(), Content: []byte("x")}, all[1].leafAuth(), key), nil), wire.CodeNotAllowed)
+	}
+	r.ok(r.call(all[1].accessRequest(all[1].id(), must(all[1].OwnLeaf()), all[1].welcome), nil))
+	if got := all[0].sendFor("who was it?"); len(got) != 0 {
+		t.Fatal("a removed member asks to be let in, and somebody hears of it")
+	}
 	r.ok(all[0].commit(wire.OpUpdate, nil))
 
 	// Somebody else with the key and the KeyPackage's reference joins nothing.
@@ -183,6 +193,7 @@ type till struct {
 	mu     sync.Mutex
 	spent  map[string][32]byte
 	broken bool
+	all    bool // not messages alone cost a token
 }
 
 type charge struct {
@@ -191,7 +202,7 @@ type charge struct {
 }
 
 func (p *till) Verify(op wire.Operation, tokens [][]byte) (ds.Payment, error) {
-	if op != wire.OpSendMessage {
+	if op != wire.OpSendMessage && !p.all {
 		return nil, nil
 	}
 	if len(tokens) != 1 {
@@ -284,11 +295,17 @@ func TestINV11TooMuchAtOnce(t *testing.T) {
 // TestINV02StoreShowsNothing: neither pseudonyms, keys, names of providers nor
 // addresses stand in the records of a group or in the messages that wait.
 func TestINV02StoreShowsNothing(t *testing.T) {
-	r := newRig(t, nil)
-	all := r.founded(3)
+	r := newSigningRig(t)
+	all := r.tended(3)
 	late := r.person("user 9", "two.example")
+	all[2].loseQueue()
+	r.ok(all[0].send("comes back"))
+	r.deliver()
 	r.ok(all[0].add(wire.OpAddUsers, late))
+	r.ok(all[0].commitWith(part(0, 0), wire.OpRemoveUsers, []*mls.Proposal{group.Remove(must(all[2].OwnLeaf()))}))
 	r.ok(all[0].send("in the outbox"))
+	access := must(seal.GenerateKey(wire.X25519))
+	r.ok(r.call(all[1].accessRequest(all[0].id(), must(all[1].OwnLeaf()), access), nil))
 	r.ok(all[0].propose(wire.OpSelfRemove, must(all[0].Propose(group.SelfRemove(), group.MessageOptions{}))))
 	stored := r.store.Records(all[0].id())
 	for _, ref := range must(r.store.Waiting(t.Context(), ds.Ref{}, 10)) {
@@ -305,6 +322,7 @@ func TestINV02StoreShowsNothing(t *testing.T) {
 			"pseudonym": []byte(name.Client)[:8], "user": []byte(name.User)[:6], "signature key": c.mls.Signer.Public()[:8], "init key": c.kp.InitKey[:8],
 			"address": c.address.Address.Sealed.Ciphertext[:8], "delivery secret": c.address.Secret.Reveal()[:8],
 			"provider": []byte(name.Credential.Provider), "KeyPackage": ref[:8], "tree hash": all[0].Context().TreeHash[:8],
+			"user key": c.user.Public()[:8], "roster": part(0, 0).Part[:6], "access key": access.Public().Public[:8], "service": []byte(domain),
 		} {
 			for k, v := range stored {
 				if strings.Contains(k, string(hidden)) || bytes.Contains(v, hidden) {
