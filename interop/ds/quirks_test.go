@@ -72,3 +72,25 @@ func TestQuirkSelfRemove(t *testing.T) {
 	c.refused(c.ask(&wire.Request{Operation: wire.OpSelfRemove, GroupStateKey: c.stateKey(), Auth: c.leaf()}, c.client.Signer,
 		&wire.GroupMessage{Group: c.id(), Message: m}, new(wire.Accepted)), wire.CodeInvalidProposal)
 }
+
+// A commit with GroupContextExtensions needs a path (RFC 9420, Section 17.4), and
+// ts-mls makes it without: its members cannot change the policy. They follow one
+// of ours.
+func TestQuirkPolicy(t *testing.T) {
+	c, ts := newOurs(t, "our founder"), open(t)
+	policy := wire.DefaultPolicy
+	c.found(&policy, nil)
+	var kp struct{ KeyPackage octets }
+	ts.do("invitable", nil, &kp)
+	c.ok(c.invite(kp.KeyPackage))
+	expect(ts, "join", "")
+	policy.MaxMembers = 7
+	err := ts.call("change", object{"operation": "change_policy", "proposals": []object{{"type": "extensions",
+		"extensions": []object{{"type": wire.ExtensionGroupPolicy, "data": octets(must(mls.Marshal(&policy)))}}}}}, nil)
+	if !isRefused(err, "malformed") {
+		t.Fatalf("a policy by ts-mls: %v", err)
+	}
+	c.ok(c.commit(wire.OpChangePolicy, []*mls.Proposal{group.GroupContextExtensions(must(mls.Extensions{}.With(wire.ExtensionGroupPolicy, &policy)))}))
+	expect(ts, "commit", "")
+	talk(c, ts)
+}
