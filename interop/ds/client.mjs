@@ -26,9 +26,9 @@ export class Client extends Member {
 
   // open makes a client at a provider, with a queue. Without the shims of Member
   // it is quirky.
-  static async open({ base, quirks = false, lifetime }) {
+  static async open({ base, quirks = false, lifetime, ...more }) {
     // The pseudonym is text only because Member takes text.
-    const c = await Client.make({ suite: 1, name: hex(sealed.random(16)), proposals: [], quirks })
+    const c = await this.make({ suite: 1, name: hex(sealed.random(16)), proposals: [], quirks })
     c.supported = [extensionQueueAddress, extensionGroupPolicy]
     const now = BigInt(Math.floor(Date.now() / 1000))
     if (lifetime !== "theirs") c.lifetime = { notBefore: now - 3600n, notAfter: now + 30n * 86400n }
@@ -42,7 +42,26 @@ export class Client extends Member {
     c.queue = queue
     const [first] = await c.services.ask("address_keys", {})
     c.addressKey = first.key
+    await c.settle(more)
     return c
+  }
+
+  // settle, packageExtensions, content, text, joined, committed and offered are for
+  // clients that do more.
+  settle() {}
+  packageExtensions() {
+    return []
+  }
+  content(text) {
+    return utf8(text)
+  }
+  text(content) {
+    return new TextDecoder().decode(content)
+  }
+  joined() {}
+  committed() {}
+  offered() {
+    return { kind: "unknown" }
   }
 
   asOwner(operation, body) {
@@ -86,7 +105,7 @@ export class Client extends Member {
     const welcomeKey = sealed.newKey()
     const address = await this.address(last ? "reusable" : "one_time", { welcomeKey })
     const data = encode("KeyPackageAddress", { address, welcome_key: welcomeKey.public })
-    const extensions = [{ type: extensionQueueAddress, data }]
+    const extensions = [{ type: extensionQueueAddress, data }, ...this.packageExtensions()]
     if (last) extensions.push({ type: lastResort, data: new Uint8Array() })
     const { message } = await this.keyPackage({ extensions })
     const keyPackage = inner(message)
@@ -97,6 +116,7 @@ export class Client extends Member {
   // publish puts two KeyPackages into a pool, from which who has the contact
   // token may fetch.
   async publish() {
+    const token = sealed.random(32)
     const key = sealed.random(32)
     const pool = sealed.poolID(sealed.publicKey(key))
     const by = { auth_type: "queue", key }
@@ -104,7 +124,6 @@ export class Client extends Member {
     const status = await this.services.ask("publish_key_packages", { pool_key: sealed.publicKey(key), kind: "group", batch: 1, first: 0,
       key_packages: packages.map((p) => p.keyPackage), last: true }, by)
     if (status.left !== 1) throw new Error(`${status.left} KeyPackages`)
-    const token = sealed.random(32)
     await this.services.ask("allow_contact", { pool, contact: sealed.contactHash(pool, token), allow: true }, by)
     return { pool, token }
   }
@@ -180,7 +199,7 @@ export class Client extends Member {
   }
 
   async say({ text }) {
-    const { message } = await this.send({ data: utf8(text) })
+    const { message } = await this.send({ data: this.content(text) })
     this.sent.add(hex(sealed.sha256(message)))
     const { sequence } = await this.asLeaf("send_message", { group: this.group, message })
     return { sequence }
@@ -214,7 +233,8 @@ export class Client extends Member {
 
   async take(item) {
     const via = this.addresses.get(hex(item.address))
-    if (via === undefined || item.kind !== "delivery") return { kind: "unknown" }
+    if (via === undefined) return { kind: "unknown" }
+    if (item.kind === "offer") return this.offered(item.inline ?? (await this.payload(item)))
     const stream = hex(item.stream ?? item.address)
     const secret = via.secret ?? via.joined?.get(stream)
     const entry = decode("EntryContent", secret ? sealed.openEntry(secret, item.entry) : await sealed.openWelcomeEntry(via.welcomeKey, item.entry))
@@ -224,8 +244,9 @@ export class Client extends Member {
     if (this.sent.delete(hex(sealed.sha256(fanout.message)))) return { ...event, own: true }
     if (!this.state || hex(fanout.group) !== hex(this.group) || this.state.groupActiveState.kind !== "active") return { ...event, kind: "late" }
     const { application } = await this.process({ message: fanout.message })
-    if (application) event.text = new TextDecoder().decode(application)
+    if (application) event.text = this.text(application)
     if (this.state.groupActiveState.kind !== "active") event.kind = "removed"
+    else if (fanout.kind === "commit") this.committed(fanout.roster)
     return { ...event, epoch: this.state.groupContext.epoch }
   }
 
@@ -240,6 +261,7 @@ export class Client extends Member {
     await this.joinWelcome({ welcome: fanout.message, tree: answer.tree })
     if (this.state.privatePath.leafIndex !== answer.leaf) throw new Error("the service names another leaf")
     if (hex(this.stateKey()) !== hex(info.group_state_key)) throw new Error("the adder's group state key is another")
+    this.joined(answer.roster, info.roster)
     await this.asLeaf("update_queue_address", { group: this.group, address: await this.boundAddress(this.group) })
     return { epoch: answer.epoch }
   }

@@ -4,12 +4,13 @@
 
 import { createInterface } from "node:readline"
 import { Client } from "./client.mjs"
+import { Person } from "./person.mjs"
 
 const clients = new Map()
 
 async function answer({ client, call, args }) {
   if (call === "open") {
-    clients.set(client, await Client.open(args))
+    clients.set(client, await (args.name ? Person : Client).open(args))
     return {}
   }
   return (await clients.get(client)[call](args)) ?? {}

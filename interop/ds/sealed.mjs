@@ -138,6 +138,10 @@ export const openOffer = async (key, address, offer) => unpad(await openBox(key,
 
 // Links and rosters.
 export const openNonced = (key, aad, b) => xchacha20poly1305(bytes(key), bytes(b).subarray(0, 24), aad).decrypt(bytes(b).subarray(24))
+export const sealNonced = (key, aad, plaintext) => {
+  const nonce = random(24)
+  return concat(nonce, xchacha20poly1305(bytes(key), nonce, aad).encrypt(plaintext))
+}
 export const linkLabel = "pseudods 1.0 IdentityLink"
 export const wrapLabel = "pseudods 1.0 SealedLinkKey"
 
