@@ -59,10 +59,11 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   privacypass/issuer/host privacypass/keyring privacypass/verify privacypass/verify/private \
                                   pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/badger \
                                   storage/badger/allowances storage/badger/groups storage/badger/ledger storage/badger/queues tokens
-storage/badger                 <- internal/tlscodec
+storage/backup                 <- internal/tlscodec
+storage/badger                 <- internal/tlscodec storage/backup
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
-storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/badger tokens
+storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
 storage/storagetest            <- internal/secret privacypass privacypass/verify tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire

@@ -68,10 +68,6 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to f
 		return d, err
 	}
 	d.store = groups.New(d.db)
-	restored, err := d.store.Restored()
-	if err != nil {
-		return d, err
-	}
 	if d.redeemer, err = c.openRedeemer(DS, dir, secrets, fences, hc, log); err != nil {
 		return d, err
 	}
@@ -83,7 +79,7 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to f
 	desk.SetLook(d.redeemer.look)
 	d.redeemer.use = desk.SetTill
 	d.service, err = ds.New(ds.Config{
-		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: restored, Signers: d.keys, MaxRequest: int(c.DS.maxRequest()),
+		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: d.store.Restored(), Signers: d.keys, MaxRequest: int(c.DS.maxRequest()),
 		Profiles: profiles, Retain: c.DS.Retain, IdleDays: c.DS.IdleDays,
 		MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, PerGroup: c.DS.PerGroup.limit(), PerLeaf: c.DS.PerLeaf.limit(),
 		Wake: func(refs []ds.Ref) { d.dispatcher.Wake(refs) },

@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	engine "github.com/dgraph-io/badger/v4"
@@ -107,7 +106,7 @@ func (db *DB) persist(b *batch) error {
 }
 
 func (db *DB) write(b *batch, seq uint64) error {
-	if err := b.set(seqKey, binary.BigEndian.AppendUint64(nil, seq)); err != nil {
+	if err := b.set(seqKey, marshalSeq(seq)); err != nil {
 		return err
 	}
 	if db.fence != nil && b.noted {

@@ -28,6 +28,9 @@ type Config struct {
 	// writes is durable before anything else is accepted. Open fails with its
 	// error, or with [ErrRolledBack] if it is nil.
 	OnRollback func(tx *Tx, note []byte) error
+	// NeedsFence refuses a database that was restored without its fence, since
+	// no other record of the store tells what happened after the copy was made.
+	NeedsFence bool
 	// ReadOnly opens a database that exists for reads and [DB.Inspect]. Nothing
 	// is written but what the engine needs to make good a crash, and a fence
 	// that does not fit is a finding of the inspection, not an error.
@@ -85,6 +88,7 @@ type DB struct {
 	cfg    Config
 	engine *engine.DB
 	fence  *fence // nil without one; the committer's after Open
+	life   life
 
 	// mu is held for reading while a request is put into queue, and for writing
 	// to close it.
@@ -139,7 +143,10 @@ func Open(cfg Config) (*DB, error) {
 
 // begin checks format and fence, before the committer runs.
 func (db *DB) begin() error {
-	if err := db.checkFormat(); err != nil || db.cfg.ReadOnly {
+	if err := db.checkFormat(); err != nil {
+		return err
+	}
+	if err := db.readLife(); err != nil || db.cfg.ReadOnly {
 		return err
 	}
 	return db.checkFence()

@@ -42,7 +42,7 @@
 // database that has fewer batches than its fence has lost acknowledged writes:
 // it was restored from a copy, or the disk lied. Open then calls
 // [Config.OnRollback], which must make the store refuse what it can no longer
-// judge. Whoever rolls back database and fence together, such as by a snapshot
+// judge, and counts that in [DB.Restores]. Whoever rolls back database and fence together, such as by a snapshot
 // of the whole machine, is not noticed.
 //
 // # Checking
@@ -53,6 +53,18 @@
 // crash left may be checked as it is. A check needs no keys, and its findings
 // name no record. It also finds what the engine does not tell: records in a
 // damaged block of a table look as if they were not there.
+//
+// # Backups
+//
+// [DB.Backup] writes a full backup or an increment of a database in use, in the
+// format of package backup, and [Restore] puts a database back from them, into a
+// directory of its own. A restored database is an older copy, see above; package
+// backup has a function that writes a file as a whole or not at all:
+//
+//	backup.WriteFile(path, func(w io.Writer) error {
+//		b, err := db.Backup(ctx, w, previous) // previous, from backup.Verify, or nil
+//		...
+//	})
 //
 // # Limits
 //

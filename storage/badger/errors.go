@@ -27,6 +27,8 @@ var (
 	// ErrDamaged: a table's checksum does not fit. Records in the damaged block
 	// look as if they were not there.
 	ErrDamaged = errors.New("badger: damaged table")
+	// ErrNotEmpty: a directory to restore into has something in it.
+	ErrNotEmpty = errors.New("badger: directory is not empty")
 	// ErrFormat: the directory holds something else, or a version of the format
 	// that this program does not know.
 	ErrFormat = errors.New("badger: unknown store format")

@@ -26,6 +26,14 @@ func ParseFenceRecord(b []byte) ([]byte, error) {
 	return f.record(note)
 }
 
+func ParseLife(b []byte) ([]byte, error) {
+	l, err := parseLife(b)
+	if err != nil {
+		return nil, err
+	}
+	return l.marshal()
+}
+
 func ParseSlot(b []byte) ([]byte, error) {
 	s, err := parseSlot(b)
 	if err != nil {
@@ -62,3 +70,6 @@ func Cause(err error) error { return cause(err) }
 func (db *DB) PutRaw(key, value []byte) error {
 	return db.engine.Update(func(txn *engine.Txn) error { return txn.Set(key, value) })
 }
+
+// Compact moves all records to one level.
+func (db *DB) Compact() error { return db.engine.Flatten(2) }

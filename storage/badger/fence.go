@@ -17,7 +17,7 @@ import (
 const (
 	slotSize   = 4096
 	fenceSize  = 2 * slotSize
-	fenceMagic = "pdsfence\x00\x01"
+	fenceMagic = "pdsfence\x00\x02"
 )
 
 // fence is the open fence file and what its newest slot says.
@@ -27,18 +27,20 @@ type fence struct {
 }
 
 type fenceState struct {
-	id   [16]byte // of the database
-	seq  uint64   // batches that were answered, or were about to be
-	note []byte
+	id       [16]byte // of the database
+	seq      uint64   // batches that were answered, or were about to be
+	restores uint32
+	note     []byte
 }
 
-// marshal returns the slot: magic, id, seq, note<0..MaxNote>, zeros, and the
-// SHA-256 of all that.
+// marshal returns the slot: magic, id, seq, restores, note<0..MaxNote>, zeros,
+// and the SHA-256 of all that.
 func (s *fenceState) marshal() ([]byte, error) {
 	w := tlscodec.NewWriter(make([]byte, 0, slotSize))
 	w.Raw([]byte(fenceMagic))
 	w.Raw(s.id[:])
 	w.Uint64(s.seq)
+	w.Uint32(s.restores)
 	w.Opaque16(s.note)
 	b, err := w.Bytes()
 	if err != nil || len(s.note) > MaxNote {
@@ -61,6 +63,7 @@ func parseSlot(b []byte) (s fenceState, err error) {
 	magic := r.Fixed(len(fenceMagic))
 	copy(s.id[:], r.Fixed(len(s.id)))
 	s.seq = r.Uint64()
+	s.restores = r.Uint32()
 	s.note = bytes.Clone(r.Opaque16())
 	padding := r.Rest()
 	if err := r.Finish(); err != nil {

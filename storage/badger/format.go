@@ -14,6 +14,7 @@ var (
 	formatKey = []byte("\x00format") // kernel version, Format
 	fenceKey  = []byte("\x00fence")  // id, note; absent without a fence
 	seqKey    = []byte("\x00seq")    // number of the last batch
+	lifeKey   = []byte("\x00life")   // lineage, restores
 )
 
 // kernelVersion is the version of the kernel's own records.

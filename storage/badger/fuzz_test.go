@@ -13,6 +13,7 @@ var parsers = map[string]struct {
 }{
 	"format": {badger.ParseFormat, []byte("\x00\x01\x04test\x00\x00\x00\x07")},
 	"record": {badger.ParseFenceRecord, []byte("0123456789abcdef\x00\x04note")},
+	"life":   {badger.ParseLife, []byte("0123456789abcdef\x00\x00\x00\x07\x01\x00\x04note")},
 	"slot":   {badger.ParseSlot, badger.FenceFile(1, 2, []byte("note"))[:badger.SlotSize]},
 }
 
@@ -47,3 +48,4 @@ func fuzz(f *testing.F, name string) {
 func FuzzFormat(f *testing.F)      { fuzz(f, "format") }
 func FuzzFenceRecord(f *testing.F) { fuzz(f, "record") }
 func FuzzFenceSlot(f *testing.F)   { fuzz(f, "slot") }
+func FuzzLife(f *testing.F)        { fuzz(f, "life") }

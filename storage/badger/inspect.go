@@ -198,6 +198,8 @@ func (db *DB) inspectKernel(i *Inspection) error {
 			_, err = parseFormat(value)
 		case bytes.Equal(key, seqKey):
 			seq, err = parseSeq(value)
+		case bytes.Equal(key, lifeKey):
+			_, err = parseLife(value)
 		case bytes.Equal(key, fenceKey):
 			own = new(fenceState)
 			own.id, own.note, err = parseFenceRecord(value)

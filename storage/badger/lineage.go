@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -42,11 +43,14 @@ func (db *DB) checkFence() error {
 		if known {
 			return fmt.Errorf("%w: the database needs its fence", ErrFence)
 		}
+		if db.life.pending {
+			return db.rollBack(db.life.note)
+		}
 		return nil
 	}
 	db.fence, err = openFence(db.cfg.Fence)
 	if errors.Is(err, os.ErrNotExist) {
-		if known {
+		if known || db.life.pending && db.cfg.NeedsFence {
 			return fmt.Errorf("%w: missing", ErrFence)
 		}
 		db.fence, err = createFence(db.cfg.Fence)
@@ -59,10 +63,15 @@ func (db *DB) checkFence() error {
 		return fmt.Errorf("%w: it belongs to another database", ErrFence)
 	}
 	if db.seq < db.fence.seq {
-		return db.rollBack()
+		return db.rollBack(db.fence.note)
 	}
+	if db.life.pending {
+		return db.rollBack(db.life.note)
+	}
+	// A crash between database and fence left older ones there.
+	db.fence.restores = max(db.fence.restores, db.life.restores)
 	if known {
-		db.fence.note = note // a crash between database and fence left an older one there
+		db.fence.note = note
 		return nil
 	}
 	return db.persistAlone(func(tx *Tx) error {
@@ -71,17 +80,31 @@ func (db *DB) checkFence() error {
 	})
 }
 
-// rollBack lets the driver close what can no longer be judged. Its writes and
-// the database's new number, past the fence's, are one transaction: a crash
-// before it is found again by the next Open.
-func (db *DB) rollBack() error {
+// rollBack lets the driver close what can no longer be judged. Its writes, the
+// new lineage and the database's new number, past the fence's, are one
+// transaction: a crash before it is found again by the next Open.
+func (db *DB) rollBack(note []byte) error {
 	if db.cfg.OnRollback == nil {
 		return ErrRolledBack
 	}
-	db.seq = db.fence.seq
+	restores := db.life.restores
+	if db.fence != nil {
+		db.seq = max(db.seq, db.fence.seq)
+		restores = max(restores, db.fence.restores)
+		db.fence.restores = restores + 1
+	}
+	record, err := newLife(restores + 1)
+	if err != nil {
+		return err
+	}
+	if db.life, err = parseLife(record); err != nil {
+		return err
+	}
 	return db.persistAlone(func(tx *Tx) error {
-		tx.SetNote(db.fence.note)
-		return db.cfg.OnRollback(tx, bytes.Clone(db.fence.note))
+		tx.SetNote(note)
+		err := db.cfg.OnRollback(tx, bytes.Clone(note))
+		tx.writes[string(lifeKey)] = record
+		return err
 	})
 }
 
@@ -89,7 +112,7 @@ func (db *DB) rollBack() error {
 func (db *DB) persistAlone(f func(*Tx) error) error {
 	b := db.newBatch()
 	defer b.txn.Discard()
-	tx := &Tx{read: b.txn, limit: db.cfg.Format.maxRequest()}
+	tx := &Tx{read: b.txn, limit: db.cfg.Format.maxRequest(), writes: map[string][]byte{}}
 	if err := errors.Join(f(tx), tx.err); err != nil {
 		return err
 	}
@@ -99,6 +122,23 @@ func (db *DB) persistAlone(f func(*Tx) error) error {
 		return err
 	}
 	return db.persist(b)
+}
+
+// readLife reads the database's record of itself, or writes one if there is none.
+func (db *DB) readLife() error {
+	txn := db.engine.NewTransaction(!db.cfg.ReadOnly)
+	defer txn.Discard()
+	b, err := get(txn, lifeKey)
+	if errors.Is(err, ErrNotFound) && !db.cfg.ReadOnly {
+		if b, err = newLife(0); err == nil {
+			err = errors.Join(txn.Set(lifeKey, b), txn.Commit())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	db.life, err = parseLife(b)
+	return err
 }
 
 // readLineage reads the number of the last batch and, if there is a fence, the
@@ -130,6 +170,8 @@ func readSeq(txn *engine.Txn) (uint64, error) {
 	}
 	return parseSeq(b)
 }
+
+func marshalSeq(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
 func parseSeq(b []byte) (uint64, error) {
 	r := tlscodec.NewReader(b, tlscodec.Limits{})

@@ -46,10 +46,20 @@ func (s *snapshot) each(ctx context.Context, prefix []byte, f func(key, value []
 
 // all calls f with all records, the kernel's included.
 func (s *snapshot) all(ctx context.Context, f func(key, value []byte) error) error {
+	return s.items(ctx, func(item *engine.Item) error { return visit(ctx, item, f) })
+}
+
+// items goes over all records. The one iterator holds on to all tables there
+// are, so that nothing that happens meanwhile can be seen, not even the
+// dropping of a prefix.
+func (s *snapshot) items(ctx context.Context, f func(*engine.Item) error) error {
 	it := s.txn.NewIterator(engine.IteratorOptions{})
 	defer it.Close()
 	for it.Rewind(); it.Valid(); it.Next() {
-		if err := visit(ctx, it.Item(), f); err != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := f(it.Item()); err != nil {
 			return err
 		}
 	}

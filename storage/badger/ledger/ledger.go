@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/verify"
+	"github.com/pseudods/pseudods/storage/backup"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/tokens"
 )
@@ -68,6 +70,7 @@ func Open(cfg Config) (*Ledger, error) {
 		Format:     Format,
 		Fence:      cfg.Fence,
 		OnRollback: fenceAll,
+		NeedsFence: true,
 		MinFree:    cfg.MinFree,
 		Fault:      cfg.Fault,
 	})
@@ -124,6 +127,13 @@ func (l *Ledger) checkKey(ctx context.Context) error {
 
 // Close waits for calls under way and closes the store.
 func (l *Ledger) Close() error { return l.db.Close() }
+
+// Backup is [badger.DB.Backup]. A ledger can be restored only where its fence
+// still is, and then closes all keys that were open: a backup keeps keys that were
+// retired retired, and saves no token.
+func (l *Ledger) Backup(ctx context.Context, w io.Writer, base *backup.Backup) (*backup.Backup, error) {
+	return l.db.Backup(ctx, w, base)
+}
 
 // Stats returns the figures of the database, for metrics and readiness.
 func (l *Ledger) Stats() badger.Stats { return l.db.Stats() }

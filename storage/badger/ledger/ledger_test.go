@@ -103,7 +103,11 @@ func (s *site) Crash() error {
 	if err := s.open.Close(); err != nil {
 		return err
 	}
-	return restore()
+	if err := restore(); err != nil {
+		return err
+	}
+	fsck(s.t, ledger.Config{Dir: s.cfg.Dir}, nil)
+	return nil
 }
 
 func (s *site) Copy() (restore func() error, err error) {
@@ -111,9 +115,6 @@ func (s *site) Copy() (restore func() error, err error) {
 	if err := storagetest.CopyLive(s.cfg.Dir, to); err != nil {
 		return nil, err
 	}
-	at := s.cfg
-	at.Dir, at.Fence = to, ""
-	fsck(s.t, at, nil)
 	return func() error {
 		if err := os.RemoveAll(s.cfg.Dir); err != nil {
 			return err
@@ -144,6 +145,58 @@ func TestWrongKeyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
+}
+
+// TestINV04RestoredBackup: keys that were open, before the backup or after it, are
+// closed for good, and without its fence the ledger is not opened at all.
+func TestINV04RestoredBackup(t *testing.T) {
+	s := newSite(t).(*site)
+	l, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, after := storagetest.NewMint("before"), storagetest.NewMint("after")
+	must(l.OpenEpoch(t.Context(), before.Epoch(10)))
+	var copied bytes.Buffer
+	_, err = s.open.Backup(t.Context(), &copied, nil)
+	must(err)
+	must(l.OpenEpoch(t.Context(), after.Epoch(10)))
+	for _, m := range []*storagetest.Mint{before, after} {
+		_, err := l.Spend(t.Context(), m.Nth(1), storagetest.Digest(1))
+		must(err)
+	}
+	must(l.Close())
+	for _, lost := range []bool{false, true} {
+		at := s.cfg
+		at.Dir = filepath.Join(t.TempDir(), "db")
+		_, err := badger.Restore(t.Context(), badger.RestoreConfig{Dir: at.Dir, Format: ledger.Format, FenceLost: lost}, bytes.NewReader(copied.Bytes()))
+		must(err)
+		if lost {
+			at.Fence = filepath.Join(t.TempDir(), "fence")
+			if _, err := ledger.Open(at); !errors.Is(err, badger.ErrFence) {
+				t.Fatalf("without its fence: %v", err)
+			}
+			continue
+		}
+		l, err := ledger.Open(at)
+		must(err)
+		for _, m := range []*storagetest.Mint{before, after} {
+			if _, err := l.Spend(t.Context(), m.Nth(1), storagetest.Digest(2)); !errors.Is(err, tokens.ErrEpochFenced) {
+				t.Errorf("a spent token after the restore: %v", err)
+			}
+			if err := l.OpenEpoch(t.Context(), m.Epoch(10)); !errors.Is(err, tokens.ErrEpochFenced) {
+				t.Errorf("its key opened again: %v", err)
+			}
+		}
+		must(l.Close())
+		fsck(t, at, nil)
+	}
 }
 
 // TestFenceIsNeeded: a ledger without a fence would not see an older copy.

@@ -1,6 +1,7 @@
 package queues_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -176,8 +177,33 @@ func TestRestoreOlderCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, s = open() // only once for each restore
-	defer db.Close()
 	if got := take(s, 7); got != "fourth" {
 		t.Fatalf("took %q", got)
+	}
+
+	// The same with a backup.
+	publish(s, 3, "fifth", "sixth", "last resort")
+	var copied bytes.Buffer
+	if _, err := db.Backup(ctx, &copied, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := take(s, 8); got != "fifth" {
+		t.Fatalf("took %q", got)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(t.TempDir(), "restored")
+	check := func(ctx context.Context, db *badger.DB) error {
+		_, err := queues.Check(ctx, db, func(f badger.Finding) { t.Errorf("found %+v", f) })
+		return err
+	}
+	if _, err := badger.Restore(ctx, badger.RestoreConfig{Dir: dir, Format: queues.Format, Check: check}, &copied); err != nil {
+		t.Fatal(err)
+	}
+	db, s = open()
+	defer db.Close()
+	if got := take(s, 9); got != "last resort" {
+		t.Fatalf("took %q from a restored backup", got)
 	}
 }
