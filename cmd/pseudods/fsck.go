@@ -32,7 +32,7 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 	defer stop()
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ROLE\tSTORE\tRECORDS\tKIND\tOCTETS\tLEFT OVER")
-	found := uint64(0)
+	found, there := uint64(0), false
 	var failures error
 	for _, s := range stores {
 		summary, err := s.Inspect(ctx, func(b badger.Finding) { report(stderr, &s, b) })
@@ -40,6 +40,7 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 			fmt.Fprintf(table, "%s\t%s\t-\tnot there\t-\t-\n", s.Role, s.Name)
 			continue
 		}
+		there = true
 		if err != nil {
 			failures = errors.Join(failures, err)
 			continue
@@ -51,6 +52,9 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 	}
 	if err := table.Flush(); err != nil || failures != nil {
 		return errors.Join(failures, err)
+	}
+	if !there {
+		return errors.New("there are no stores")
 	}
 	if found > 0 {
 		return fmt.Errorf("%d findings", found)

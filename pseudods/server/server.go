@@ -46,11 +46,11 @@ type Server struct {
 
 // New opens or makes what the configuration asks for and listens, but answers
 // nobody before Run.
-func New(c Config) (s *Server, err error) {
+func New(c Config) (_ *Server, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	s = &Server{cfg: c, log: c.Logger, urls: map[Role]string{}, at: map[string]string{}, done: make(chan struct{})}
+	s := &Server{cfg: c, log: c.Logger, urls: map[Role]string{}, at: map[string]string{}, done: make(chan struct{})}
 	s.run, s.cancel = context.WithCancel(context.Background())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -89,37 +89,41 @@ func New(c Config) (s *Server, err error) {
 
 // open opens the roles: the issuer first, whose keys the others read, and the
 // queue service before the delivery service that hands to it.
-func (s *Server) open(registry prometheus.Registerer, m *metrics) (err error) {
+func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 	c := &s.cfg
 	if c.runs(Issuer) {
 		data, err := daemon.OpenDir(c.Issuer.Dir)
 		if err != nil {
 			return err
 		}
-		s.issuer, err = host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree})
+		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree})
 		if err != nil {
 			return fmt.Errorf("issuer: %w", err)
 		}
+		s.issuer = issuer
 	}
 	client := newHTTPClient()
 	peers := newPeers(c, client)
 	if c.runs(QS) {
-		if s.qs, err = openQueueing(c, client, s.log, m, peers); err != nil {
+		q, err := openQueueing(c, client, s.log, m, peers)
+		if err != nil {
 			return err
 		}
+		s.qs = q
 	}
 	if c.runs(DS) {
 		d := &deliverer{count: m.peer, domain: c.Domain, ownURL: c.QS.URL, peers: peers, http: client, targets: map[string]*target{}}
 		if s.qs != nil {
 			d.own = s.qs.service
 		}
-		s.ds, err = openDelivery(c, client, s.log, m, func(keys []*mls.SignatureKey) ds.Deliverer {
+		delivery, err := openDelivery(c, client, s.log, m, func(keys []*mls.SignatureKey) ds.Deliverer {
 			d.signer = func() *mls.SignatureKey { return keys[0] }
 			return d
 		})
 		if err != nil {
 			return err
 		}
+		s.ds = delivery
 		if s.qs != nil {
 			s.qs.handler.senders.own = published(s.ds.keys)
 		}

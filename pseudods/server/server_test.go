@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/pseudods/pseudods/pseudods/httpapi"
+	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // config is a server in a directory of its own, on ports of its own.
@@ -113,5 +116,57 @@ func TestClosedBeforeRun(t *testing.T) {
 		if err := s.Run(context.Background()); !errors.Is(err, ErrClosed) {
 			t.Errorf("a closed server runs: %v", err)
 		}
+	}
+}
+
+// TestOpenFails: whatever cannot be opened gives an error, and everything that was
+// opened before it is closed.
+func TestOpenFails(t *testing.T) {
+	c := config(t)
+	must(New(c)).Close()
+	for _, name := range []string{"issuer/allowances", "qs/queues", "qs/spent", "ds/groups", "ds/spent"} {
+		other := t.TempDir()
+		dir := filepath.Join(c.Data, filepath.FromSlash(name))
+		if err := os.Rename(dir, filepath.Join(other, "store")); err != nil {
+			t.Fatal(err)
+		}
+		// A store of an unknown version.
+		db, err := badger.Open(badger.Config{Dir: dir, Format: badger.Format{Name: filepath.Base(name), Version: 99}, MinFree: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(c); !errors.Is(err, badger.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(other, "store"), dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, change := range []func(*Config){
+		func(c *Config) { c.Listen = l.Addr().String() },
+		func(c *Config) { c.AdminListen = l.Addr().String() },
+		func(c *Config) { c.QS.Listen = l.Addr().String() },
+	} {
+		taken := c
+		change(&taken)
+		if _, err := New(taken); err == nil {
+			t.Error("listens where another does")
+		}
+	}
+	if s, err := New(c); err != nil {
+		t.Errorf("after all that: %v", err)
+	} else if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -63,8 +63,8 @@ type Host struct {
 }
 
 // Open opens or makes everything that a valid configuration asks for.
-func Open(c *Config, o Options) (h *Host, err error) {
-	h = &Host{log: o.Logger, keysDir: o.Data.Path(KeysDir)}
+func Open(c *Config, o Options) (_ *Host, err error) {
+	h := &Host{log: o.Logger, keysDir: o.Data.Path(KeysDir)}
 	classes, _, err := c.classes()
 	if err != nil {
 		return nil, err
