@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,6 +62,8 @@ func tellGroups(t *testing.T) *groupStory {
 	s.propose("propose", wire.OpPropose, bob, must(bob.ProposeUpdate(nil, group.MessageOptions{})))
 	s.commit("update that covers a proposal", wire.OpUpdate, alice, group.CommitOptions{ForcePath: true})
 	s.propose("self_remove", wire.OpSelfRemove, dave, must(dave.Propose(group.SelfRemove(), group.MessageOptions{})))
+	var pending mls.Message
+	check(mls.Unmarshal(s.external(bob).SelfRemoves[0], &pending))
 	s.commit("update that covers a SelfRemove", wire.OpUpdate, alice, group.CommitOptions{ForcePath: true})
 	s.commit("remove_users", wire.OpRemoveUsers, alice, group.CommitOptions{Proposals: []*mls.Proposal{group.Remove(must(carol.OwnLeaf()))}})
 	leaf := must(alice.OwnLeaf())
@@ -120,12 +123,7 @@ func (s *groupStory) external(by *client) wire.ExternalCommitInfo {
 	var info wire.ExternalCommitInfo
 	name := "external_commit_info"
 	if by.Epoch() > 0 {
-		name += " of a later epoch"
-	}
-	for _, r := range s.exchanges {
-		if r.name == name {
-			name += " again"
-		}
+		name = fmt.Sprintf("%s of epoch %d", name, by.Epoch())
 	}
 	check(mls.Unmarshal(s.ask(name, &wire.Request{Operation: wire.OpExternalCommitInfo, GroupStateKey: by.stateKey()}, nil,
 		"GroupQuery", &wire.GroupQuery{Group: by.id()}, "ExternalCommitInfo"), &info))

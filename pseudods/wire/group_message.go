@@ -87,7 +87,7 @@ func (i *WelcomeInfo) UnmarshalTLS(r *tlscodec.Reader) {
 type ExternalCommitInfo struct {
 	GroupInfo []byte // GroupInfo of the current epoch
 	Tree      []byte // empty if it is in the GroupInfo
-	// SelfRemoves are proposals that the commit must cover: PublicMessages.
+	// SelfRemoves are proposals that the commit must cover: MLSMessages.
 	SelfRemoves [][]byte
 	// Roster is that of the group. Nil if it has none.
 	Roster *Roster
