@@ -10,6 +10,7 @@ import (
 	"github.com/pseudods/pseudods/client/account"
 	"github.com/pseudods/pseudods/client/identity"
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
 	"github.com/pseudods/pseudods/mls/group"
@@ -177,7 +178,12 @@ func (g *Group) request(made *group.Commit, ch *change) (*wire.GroupCommit, erro
 		}
 		body.Joiners = append(body.Joiners, wire.Joiner{Secret: info.DeliverySecret, JoinInfo: sealed})
 	}
-	g.record.commit = &pendingCommit{digest: digest(body.Commit), until: uint64(g.c.now().Add(requestLife).Unix()), part: part, key: body.NextKey}
+	encoded, err := mls.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	g.record.commit = &pendingCommit{digest: digest(body.Commit), until: uint64(g.c.now().Add(requestLife).Unix()), part: part, key: body.NextKey,
+		op: ch.op, body: secret.New(encoded)}
 	return body, nil
 }
 
@@ -196,8 +202,10 @@ func (g *Group) joinInfo(p *mls.KeyPackage, info *wire.JoinInfo) ([]byte, error)
 	return seal.SealJoinInfo(a.WelcomeKey, g.id, info)
 }
 
-// resolve finds out what became of a commit whose answer was lost. It fails with
-// [ErrPending] if that is not decided.
+// resolve finds out what became of a commit whose answer was lost, or that a crash
+// kept from being sent. It hands the same commit in again: the service accepts it
+// now, or refuses it because its epoch is over, by this commit or another. It fails
+// with [ErrPending] if that is not decided.
 func (g *Group) resolve(ctx context.Context) error {
 	if g.record.commit == nil {
 		return nil
@@ -207,20 +215,57 @@ func (g *Group) resolve(ctx context.Context) error {
 		return err
 	}
 	p := g.record.commit
-	// The key of the epoch that the commit makes opens the group only if it won.
-	out, err := g.outcome(ctx, p.key)
-	switch {
-	case err == nil && out.Commit != nil && *out.Commit == p.digest:
-		return g.won()
-	case err != nil && !errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}):
+	if accepted, err := g.accepted(ctx, p); accepted || err != nil {
 		return err
-	case uint64(g.c.now().Unix()) <= p.until:
-		return ErrPending
+	}
+	answer, err := g.call(ctx, p.op, encoded{p.body})
+	if uncertain := new(account.UncertainError); errors.As(err, &uncertain) {
+		p.until = uint64(uncertain.Until.Unix())
+		return errors.Join(err, g.save())
+	}
+	if err == nil {
+		if err := g.won(); err != nil {
+			return err
+		}
+		g.grantAll(ctx, answer.Access)
+		return nil
+	}
+	refused, ok := asRefusal(err)
+	if !ok {
+		return err
+	}
+	if accepted, err := g.accepted(ctx, p); accepted || err != nil {
+		return err
+	}
+	switch refused.Code {
+	case wire.CodeNotAllowed, wire.CodeRateLimited: // which says nothing of the commit
+		if uint64(g.c.now().Unix()) <= p.until {
+			return ErrPending
+		}
 	}
 	g.mls.Discard()
 	g.record.commit = nil
 	return g.save()
 }
+
+// accepted takes over the pending commit if the service says that it began the
+// epoch it makes.
+func (g *Group) accepted(ctx context.Context, p *pendingCommit) (bool, error) {
+	// The key of that epoch opens the group only if the commit won.
+	out, err := g.outcome(ctx, p.key)
+	switch {
+	case err == nil && out.Commit != nil && *out.Commit == p.digest:
+		return true, g.won()
+	case err != nil && !errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}):
+		return false, err
+	}
+	return false, nil
+}
+
+// encoded is a request's body as it was made before.
+type encoded struct{ body secret.Bytes }
+
+func (e encoded) MarshalTLS(w *tlscodec.Writer) { w.Raw(e.body.Reveal()) }
 
 func (g *Group) outcome(ctx context.Context, key secret.Bytes) (*wire.CommitOutcome, error) {
 	out := new(wire.CommitOutcome)

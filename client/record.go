@@ -73,6 +73,9 @@ type pendingCommit struct {
 	until  uint64   // when its request expires, in seconds since the Unix epoch
 	part   *wire.RosterPart
 	key    secret.Bytes // group state key of the epoch it makes
+	// op and body are the request, which is made again if it was not answered.
+	op   wire.Operation
+	body secret.Bytes
 }
 
 // outgoing is a content that the service has not yet taken.
@@ -128,6 +131,8 @@ func (r *record) MarshalTLS(w *tlscodec.Writer) {
 			w.Opaque(c.part.Part)
 		}
 		w.Opaque(c.key.Reveal())
+		w.Uint16(uint16(c.op))
+		w.Opaque(c.body.Reveal())
 	}
 	w.Vector(func(w *tlscodec.Writer) {
 		for _, o := range r.outbox {
@@ -178,6 +183,7 @@ func (r *record) UnmarshalTLS(d *tlscodec.Reader) {
 			c.part = &wire.RosterPart{Generation: d.Uint64(), Part: d.Opaque()}
 		}
 		c.key = readKey(d, wire.GroupStateKeySize)
+		c.op, c.body = wire.Operation(d.Uint16()), secret.Clone(d.Opaque())
 		r.commit = c
 	}
 	d.Vector(func(d *tlscodec.Reader) { r.outbox = append(r.outbox, outgoing{d.Opaque(), d.Uint64()}) })

@@ -47,7 +47,7 @@ func exampleRecord(t testing.TB) *record {
 	return &record{state: StateActive, domain: "one.example", label: "friends", persona: p, address: wire.AddressID{2}, bound: true, sequence: 7,
 		mls: []byte("state"), generation: 3, rosterKey: octets(4, 32), parts: [][]byte{[]byte("part"), []byte("another")},
 		told: map[wire.Pseudonym]identity.LinkKey{{5}: {Bytes: octets(5, 32)}}, stale: true, newcomer: true, hello: true, unwanted: true,
-		commit: &pendingCommit{digest: [32]byte{6}, until: 8, part: &wire.RosterPart{Generation: 4, Part: []byte("next")}, key: octets(7, 32)},
+		commit: &pendingCommit{digest: [32]byte{6}, until: 8, part: &wire.RosterPart{Generation: 4, Part: []byte("next")}, key: octets(7, 32), op: wire.OpUpdate, body: octets(11, 100)},
 		outbox: []outgoing{{content: []byte("content"), until: 9}}, seen: [][contentIDSize]byte{{8}},
 		events: events{list: []Event{{Kind: EventMessage, Group: wire.GroupID{1}, Sequence: 7, Member: Member{Leaf: 1, Name: "bob", Key: make([]byte, 32), Verified: true}, Text: []byte("hello")}}},
 		access: octets(9, 32), granted: octets(10, 32)}
