@@ -24,6 +24,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"pseudo": main,
+		"storm":  storm,
+		"agree":  agree,
 	})
 }
 

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The programs that scripts run beside the real ones. They end on any error.
+
+func must[T any](v T, err error) T {
+	ok(err)
+	return v
+}
+
+func ok(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func fail(format string, args ...any) { ok(fmt.Errorf(format, args...)) }
+
+// storm state group n: has a client send n texts, and change the policy now and
+// then, while the client is killed again and again, and the server that it runs
+// for that time too. It prints the texts that the client took responsibility for:
+// those whose command ended well.
+func storm() {
+	state, group, n := os.Args[1], os.Args[2], 0
+	must(fmt.Sscan(os.Args[3], &n))
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	kills := 0
+	go func() {
+		defer close(stopped)
+		for {
+			server := exec.Command("pseudods", "serve", "-config", "server.json")
+			ok(server.Start())
+			end := false
+			select {
+			case <-stop:
+				end = true
+			case <-time.After(300*time.Millisecond + rand.N(700*time.Millisecond)):
+			}
+			ok(server.Process.Kill())
+			server.Wait()
+			if kills++; end {
+				return
+			}
+		}
+	}()
+	killed := 0
+	for i := range n {
+		text := fmt.Sprintf("text %d", i+1)
+		args := []string{"-state", state, "send", group, text}
+		if i%6 == 5 {
+			args = []string{"-state", state, "group", "policy", group, "-max-members", fmt.Sprint(100 + i)}
+		}
+		c := exec.Command("pseudo", args...)
+		ok(c.Start())
+		var once sync.Once
+		if i%3 == 1 {
+			time.AfterFunc(rand.N(300*time.Millisecond), func() { once.Do(func() { c.Process.Kill() }) })
+		}
+		err := c.Wait()
+		once.Do(func() {})
+		switch {
+		case err == nil && args[2] == "send":
+			fmt.Println(text)
+		case err != nil && c.ProcessState.ExitCode() < 0:
+			killed++
+		}
+	}
+	close(stop)
+	<-stopped
+	if kills < 2 || killed == 0 {
+		fail("%d clients and %d servers were killed: not much of a storm", killed, kills)
+	}
+}
+
+// agree sent heard: checks that all texts that were sent were heard, and that what
+// was heard came in order and once.
+func agree() {
+	sent := strings.Split(strings.TrimSpace(string(must(os.ReadFile(os.Args[1])))), "\n")
+	last, heard := 0, map[string]bool{}
+	for lines := bufio.NewScanner(bytes.NewReader(must(os.ReadFile(os.Args[2])))); lines.Scan(); {
+		_, text, found := strings.Cut(lines.Text(), ": text ")
+		if !found {
+			continue
+		}
+		n := 0
+		must(fmt.Sscan(text, &n))
+		if n <= last {
+			fail("text %d came after text %d", n, last)
+		}
+		last, heard["text "+text] = n, true
+	}
+	for _, text := range sent {
+		if !heard[text] {
+			fail("%q was sent and never heard", text)
+		}
+	}
+	fmt.Printf("%d sent, %d heard\n", len(sent), len(heard))
+}
