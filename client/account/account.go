@@ -25,6 +25,9 @@ type Account struct {
 	suite   *mls.Suite
 	clients *clients
 	static  *static
+	// life ends with Close, and with it what runs on its own.
+	life context.Context
+	end  context.CancelFunc
 
 	// contactTurn holds a value while something is sent for a contact, so that
 	// steps for one follow each other. refillTurn does so for Refill.
@@ -71,11 +74,7 @@ func create(ctx context.Context, cfg Config, s store, name, domain string) (*Acc
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	a, err := newAccount(cfg, s)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.baseOf(domain); err != nil {
+	if _, err := cfg.baseOf(domain); err != nil {
 		return nil, err
 	}
 	if _, err := s.Get(recordStatic); err == nil {
@@ -87,15 +86,15 @@ func create(ctx context.Context, cfg Config, s store, name, domain string) (*Acc
 	if err != nil {
 		return nil, err
 	}
-	if err := a.save(recordStatic, made); err != nil {
+	if err := save(s, recordStatic, made); err != nil {
 		return nil, err
 	}
 	return open(ctx, cfg, s)
 }
 
 // Open opens the account in the vault. It goes on with what Create could not
-// finish, and then fails as Create does. It sends paid requests again that were not
-// answered, and otherwise needs no network. It fails with [ErrNoAccount] or
+// finish, and then fails as Create does. It sends requests to the account's provider
+// again that were paid and not answered, and otherwise needs no network. It fails with [ErrNoAccount] or
 // [ErrRecord].
 func Open(ctx context.Context, cfg Config) (*Account, error) {
 	if err := cfg.validate(); err != nil {
@@ -104,7 +103,7 @@ func Open(ctx context.Context, cfg Config) (*Account, error) {
 	return open(ctx, cfg, cfg.Vault)
 }
 
-func newAccount(cfg Config, s store) (*Account, error) {
+func newAccount(cfg Config, s store) *Account {
 	a := &Account{
 		cfg: cfg, store: s, clients: newClients(cfg.HTTP),
 		contactTurn: make(chan struct{}, 1), refillTurn: make(chan struct{}, 1),
@@ -120,22 +119,21 @@ func newAccount(cfg Config, s store) (*Account, error) {
 		pins:         map[string]ed25519.PublicKey{},
 	}
 	a.reader.turn = make(chan struct{}, 1)
-	return a, nil
+	a.life, a.end = context.WithCancel(context.Background())
+	return a
 }
 
 func open(ctx context.Context, cfg Config, s store) (a *Account, err error) {
-	if a, err = newAccount(cfg, s); err != nil {
-		return nil, err
-	}
-	if err := a.load(); err != nil {
-		return nil, err
-	}
+	a = newAccount(cfg, s)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 			a = nil
 		}
 	}()
+	if err := a.load(); err != nil {
+		return a, err
+	}
 	own, err := a.provider(a.static.domain)
 	if err != nil {
 		return a, err
@@ -218,8 +216,11 @@ func (a *Account) load() error {
 	return nil
 }
 
-// setUp does what is left of creation.
+// setUp does what is left of creation, whose last step is the card.
 func (a *Account) setUp(ctx context.Context) error {
+	if len(a.statusNow().cards) > 0 {
+		return nil
+	}
 	if err := a.ensureQueue(ctx); err != nil {
 		return err
 	}
@@ -230,10 +231,7 @@ func (a *Account) setUp(ctx context.Context) error {
 			}
 		}
 	}
-	if len(a.statusNow().cards) == 0 {
-		return a.ensureCard(ctx)
-	}
-	return nil
+	return a.ensureCard(ctx)
 }
 
 // Close ends the use of the account. Everything is saved at all times. The vault
@@ -245,6 +243,7 @@ func (a *Account) Close() error {
 		return nil
 	}
 	a.closed = true
+	a.end()
 	var errs []error
 	for _, p := range a.providers {
 		errs = append(errs, p.purse.close())

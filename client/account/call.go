@@ -173,22 +173,31 @@ func (a *Account) compose(c *Call, expires time.Time, tokens [][]byte) ([]byte, 
 
 // transmit sends a request until it is answered, or expires, or ctx is done.
 func (a *Account) transmit(ctx context.Context, service *httpapi.Client, c *Call, request []byte, expires time.Time) ([]byte, error) {
+	var last error // of an attempt that ctx did not end
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		body, err := service.Do(ctx, c.Operation, request)
 		if err == nil || !errors.Is(err, httpapi.ErrTransport) && !errors.Is(err, &wire.Error{Code: wire.CodeInternal}) {
 			return body, err
 		}
-		uncertain := &UncertainError{Until: expires, Err: err}
-		if c.once || ctx.Err() != nil || !a.cfg.Now().Add(pause).Before(expires) {
-			return nil, uncertain
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, &UncertainError{Until: expires, Err: errors.Join(err, ctx.Err())}
+		if !c.once && a.cfg.Now().Add(pause).Before(expires) && sleep(ctx, pause) == nil {
+			continue
 		}
+		return nil, &UncertainError{Until: expires, Err: errors.Join(last, ctx.Err())}
+	}
+}
+
+// sleep waits, or fails with the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -31,6 +31,10 @@ type Config struct {
 	// which a read of the queue may take. Default: connections of its own for each
 	// role of a service, and no redirects.
 	HTTP *http.Client
+	// Stream has the queue read over one connection that stays open, on which
+	// entries come as they arrive, for programs that listen for long. HTTP must have
+	// no timeout then.
+	Stream bool
 	// Verifier decides which key belongs to a real credential. Default: the one it
 	// was first met with, as the vault remembers.
 	Verifier identity.Verifier

@@ -136,7 +136,7 @@ func (a *Account) Connect(ctx context.Context, card *wire.ContactCard, greeting 
 	if len(greeting) > MaxGreeting {
 		return ErrGreeting
 	}
-	if _, err := a.baseOf(card.Domain); err != nil {
+	if _, err := a.cfg.baseOf(card.Domain); err != nil {
 		return fmt.Errorf("%w: %w", ErrCard, err)
 	}
 	if err := a.pin(&id.credential, id.key, false); err != nil {

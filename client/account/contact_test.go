@@ -135,6 +135,8 @@ func TestBlocking(t *testing.T) {
 	s.want(bob.Connect(s.ctx, alice.card(), nil), account.ErrBlocked)
 	_, _, err = bob.FetchKeyPackage(s.ctx, bob.contact("alice", account.ContactBlocked))
 	s.want(err, account.ErrBlocked)
+	alice.offer(bob.card(), func(c *wire.Contact) { c.Card = *alice.cardAs("alice under another name", domain) }, alice.Identity().Key)
+	s.want(bob.receive()[0].Err, account.ErrBlocked)
 	// The user may think again.
 	s.must(bob.Accept(s.ctx, "alice"))
 	alice.receive()

@@ -27,7 +27,7 @@ func (a *Account) takeOffer(to wire.AddressID, sealed []byte) (*Contact, error) 
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if f := a.formers[string(id.key)]; f != nil && f.blocked {
+	if a.isBlocked(id.key) {
 		return nil, ErrBlocked
 	}
 	old := a.contacts[name]
@@ -48,8 +48,6 @@ func (a *Account) takeOffer(to wire.AddressID, sealed []byte) (*Contact, error) 
 		if a.asked() >= MaxAsked {
 			return nil, ErrTooManyAsked
 		}
-	case old.state == ContactBlocked:
-		return nil, ErrBlocked
 	case offer.Version <= old.theirs.version:
 		return old.view(), nil
 	default:
@@ -69,6 +67,20 @@ func (a *Account) takeOffer(to wire.AddressID, sealed []byte) (*Contact, error) 
 		return nil, err
 	}
 	return next.view(), nil
+}
+
+// isBlocked reports whether a key is that of somebody who is blocked, under
+// whatever name. The caller holds mu.
+func (a *Account) isBlocked(key ed25519.PublicKey) bool {
+	if f := a.formers[string(key)]; f != nil && f.blocked {
+		return true
+	}
+	for _, c := range a.contacts {
+		if c.state == ContactBlocked && c.key.Equal(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // asked counts the contacts that wait for the user. The caller holds mu.
@@ -102,7 +114,7 @@ func (a *Account) openOffer(to wire.AddressID, sealed []byte) (offer *wire.Conta
 	if plainSuite().VerifyWithLabel(id.key, wire.ContactLabel, tbs, offer.Signature) != nil {
 		return nil, nil, "", fmt.Errorf("%w: signature", ErrOffer)
 	}
-	if _, err := a.baseOf(offer.Card.Domain); err != nil {
+	if _, err := a.cfg.baseOf(offer.Card.Domain); err != nil {
 		return nil, nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
 	if offer.Version == 0 || len(offer.Content) > MaxGreeting || len(offer.Pools) > maxPools {

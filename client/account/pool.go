@@ -18,58 +18,9 @@ const (
 	maxSets = 64
 )
 
-// queueCall is a request that the queue's key signs.
-func (a *Account) queueCall(o wire.Operation, body mls.Marshaler, answer mls.Unmarshaler) *Call {
-	return a.ownCall(o, body, answer, a.static.queueKey)
-}
-
 // poolCall is a request that a pool's key signs.
 func (a *Account) poolCall(o wire.Operation, k wire.PoolKind, body mls.Marshaler, answer mls.Unmarshaler) *Call {
 	return a.ownCall(o, body, answer, a.static.poolKeys[poolIndex(k)])
-}
-
-func (a *Account) ownCall(o wire.Operation, body mls.Marshaler, answer mls.Unmarshaler, key *mls.SignatureKey) *Call {
-	return &Call{
-		Domain: a.static.domain, Operation: o, Body: body, Answer: answer, Auth: wire.Auth{Type: wire.AuthQueue},
-		Sign: func(tbs []byte) ([]byte, error) { return key.SignWithLabel(wire.SignatureLabel, tbs) },
-	}
-}
-
-// ensureQueue creates the queue if that has not happened yet. Creating it costs
-// tokens, so that it is first asked whether an earlier attempt did.
-func (a *Account) ensureQueue(ctx context.Context) error {
-	if a.statusNow().queue {
-		return nil
-	}
-	err := a.Call(ctx, a.queueCall(wire.OpReadQueue, &wire.ReadQueue{Queue: a.static.queue(), Max: 1}, nil))
-	if errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}) {
-		create := &wire.CreateQueue{OwnerKey: [32]byte(a.static.queueKey.Public()), SegmentKey: *a.static.segmentKey.Public()}
-		err = a.Call(ctx, a.queueCall(wire.OpCreateQueue, create, nil))
-	}
-	if err != nil {
-		return err
-	}
-	return a.setStatus(func(s *status) { s.queue = true })
-}
-
-// statusNow returns the status, which must not be modified.
-func (a *Account) statusNow() *status {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.status
-}
-
-// setStatus saves what f makes of the status.
-func (a *Account) setStatus(f func(*status)) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	next := a.status.clone()
-	f(next)
-	if err := a.save(recordStatus, next); err != nil {
-		return err
-	}
-	a.status = next
-	return nil
 }
 
 // ensurePool publishes a new batch if there is none, if few are left of it, if its

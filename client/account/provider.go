@@ -35,6 +35,7 @@ type provider struct {
 	doc     *httpapi.Provider
 	fetched time.Time
 	ds, qs  *httpapi.Client
+	stream  *httpapi.Client // of the queue service
 
 	// purse has its own lock.
 	purse purse
@@ -42,11 +43,14 @@ type provider struct {
 
 // clients are HTTP clients, one for each role, so that no connection carries
 // requests of two.
-type clients struct{ ds, qs, issuer, document *http.Client }
+type clients struct {
+	ds, qs, stream, issuer, document *http.Client
+	own                              bool // and not the caller's
+}
 
 func newClients(hc *http.Client) *clients {
 	if hc != nil {
-		return &clients{hc, hc, hc, hc}
+		return &clients{hc, hc, hc, hc, hc, false}
 	}
 	one := func() *http.Client {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -54,20 +58,25 @@ func newClients(hc *http.Client) *clients {
 		return &http.Client{Transport: transport, Timeout: clientTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &clients{one(), one(), one(), one()}
+	stream := one()
+	stream.Timeout = 0 // see silence
+	return &clients{one(), one(), stream, one(), one(), true}
 }
 
 // close ends connections that nothing uses.
 func (c *clients) close() {
-	for _, hc := range []*http.Client{c.ds, c.qs, c.issuer, c.document} {
+	if !c.own {
+		return
+	}
+	for _, hc := range []*http.Client{c.ds, c.qs, c.stream, c.issuer, c.document} {
 		hc.CloseIdleConnections()
 	}
 }
 
 // baseOf returns the URL below which a domain's provider document is. It fails with
 // [ErrProvider].
-func (a *Account) baseOf(domain string) (string, error) {
-	base := a.cfg.Providers[domain]
+func (c *Config) baseOf(domain string) (string, error) {
+	base := c.Providers[domain]
 	if base == "" {
 		if !validDomain(domain) {
 			return "", fmt.Errorf("%w: malformed domain", ErrProvider)
@@ -82,7 +91,7 @@ func (a *Account) baseOf(domain string) (string, error) {
 
 // provider returns the provider of a domain. It fails with [ErrProvider].
 func (a *Account) provider(domain string) (*provider, error) {
-	base, err := a.baseOf(domain)
+	base, err := a.cfg.baseOf(domain)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +145,11 @@ func (p *provider) document(ctx context.Context, age time.Duration) (*httpapi.Pr
 	if err != nil {
 		return nil, err
 	}
-	p.doc, p.fetched, p.ds, p.qs = doc, now, ds, qs
+	stream, err := p.client(doc.QS, p.clients.stream)
+	if err != nil {
+		return nil, err
+	}
+	p.doc, p.fetched, p.ds, p.qs, p.stream = doc, now, ds, qs, stream
 	return doc, nil
 }
 
@@ -210,7 +223,22 @@ func (p *provider) service(ctx context.Context, o wire.Operation) (*httpapi.Clie
 		c = p.qs
 	}
 	if c == nil {
-		return nil, nil, fmt.Errorf("%w: it names no service for the operation", ErrProvider)
+		return nil, nil, errNoService
 	}
 	return c, doc, nil
+}
+
+var errNoService = fmt.Errorf("%w: it names no service for the operation", ErrProvider)
+
+// streamService returns the client that reads the queue by a stream.
+func (p *provider) streamService(ctx context.Context) (*httpapi.Client, error) {
+	if _, err := p.document(ctx, documentAge); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stream == nil {
+		return nil, errNoService
+	}
+	return p.stream, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pseudods/pseudods/client/account"
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/httpapi"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/tokens"
 )
@@ -144,6 +145,52 @@ func TestPoolIsGone(t *testing.T) {
 	s.must(bob.Refill(s.ctx))
 	if _, err := s.join("alice").FetchConnectionPackage(s.ctx, bob.card()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestQueueIsGone: it is made anew, and addresses go on to work.
+func TestQueueIsGone(t *testing.T) {
+	s := newSite(t)
+	bob := s.join("bob")
+	c, _ := bob.channelOf(1)
+	c.say("one")
+	c.say("two")
+	bob.receive()
+	for _, text := range []string{"three", "four"} {
+		s.must(s.queues.Delete(s.ctx, bob.Queue()))
+		_, err := bob.Receive(s.ctx, 0)
+		s.want(err, refused(wire.CodeNotAllowed))
+		bob.restart()
+		s.must(bob.Refill(s.ctx))
+		c.say(text)
+		bob.wantTexts(bob.receive(), text)
+	}
+}
+
+// TestOpenWithoutNetwork: what is in the vault can be used.
+func TestOpenWithoutNetwork(t *testing.T) {
+	s := newSite(t)
+	alice, bob := s.join("alice"), s.join("bob")
+	alice.befriend(bob)
+	alice.net.lose(func(string) (bool, bool) { return true, false })
+	alice.restart()
+	alice.contact("bob", account.ContactAccepted)
+	alice.card()
+	_, err := alice.Receive(s.ctx, time.Minute)
+	s.want(err, httpapi.ErrTransport)
+	s.want(alice.Refill(s.ctx), httpapi.ErrTransport)
+}
+
+func TestConfigure(t *testing.T) {
+	s := newSite(t)
+	bob := s.join("bob")
+	for _, push := range []string{"one", "two"} {
+		got, err := bob.Configure(s.ctx, wire.QueueSettings{MaxEntries: 10, Push: []byte(push)})
+		s.must(err)
+		if got.MaxEntries != 10 || string(got.Push) != push {
+			t.Fatalf("settings %+v", got)
+		}
+		s.sleep(-time.Hour) // clocks are set back
 	}
 }
 

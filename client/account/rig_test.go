@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -91,18 +92,7 @@ func newSite(t testing.TB) *site {
 	s.must(err)
 	t.Cleanup(s.queues.Close)
 	server := httptest.NewServer(httpapi.NewHandler(httpapi.Config{
-		DS: s.messages, QS: service(func(ctx context.Context, r *wire.Request, digest [32]byte) ([]byte, error) {
-			s.mu.Lock()
-			s.ops = append(s.ops, r.Operation)
-			lie := s.lie
-			s.mu.Unlock()
-			if lie != nil {
-				if b, ok := lie(r); ok {
-					return b, nil
-				}
-			}
-			return s.queues.Handle(ctx, r, digest)
-		}),
+		DS: s.messages, QS: &queueService{s},
 		Provider: s.provider, Else: issuer,
 	}))
 	t.Cleanup(server.Close)
@@ -198,6 +188,44 @@ func (f service) Handle(ctx context.Context, encoded []byte) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// queueService answers with the queue service, or lies.
+type queueService struct{ *site }
+
+var _ httpapi.Streamer = (*queueService)(nil)
+
+// Handle implements httpapi.Service.
+func (q *queueService) Handle(ctx context.Context, encoded []byte) []byte {
+	return service(func(ctx context.Context, r *wire.Request, digest [32]byte) ([]byte, error) {
+		q.mu.Lock()
+		q.ops = append(q.ops, r.Operation)
+		lie := q.lie
+		q.mu.Unlock()
+		if lie != nil {
+			if b, ok := lie(r); ok {
+				return b, nil
+			}
+		}
+		return q.queues.Handle(ctx, r, digest)
+	}).Handle(ctx, encoded)
+}
+
+// Stream implements httpapi.Streamer.
+func (q *queueService) Stream(ctx context.Context, encoded []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		r, err := wire.ParseRequest(encoded, 1<<20)
+		if err != nil {
+			q.Error(err)
+			return
+		}
+		for body, err := range q.queues.HandleStream(ctx, r, wire.Digest(encoded)) {
+			one := service(func(context.Context, *wire.Request, [32]byte) ([]byte, error) { return body, err })
+			if !yield(one.Handle(ctx, encoded)) {
+				return
+			}
+		}
+	}
 }
 
 // person is a user with a vault, and a network that can fail.
