@@ -14,8 +14,8 @@ import (
 	"github.com/pseudods/pseudods/tokens"
 )
 
-// marker is where the document has something made from code: the rest of the
-// paragraphs up to the next heading or blank line after a fence is replaced.
+// marker is where the document has something made from code: the fence or table
+// that follows is replaced.
 var marker = regexp.MustCompile("(?m)^<!-- (show|operation|operations|codes|sealed|provider)(?: ([^\n]*?))? -->\n(?:(?:```\n(?s:.*?)\n?```\n|\\|[^\n]*\n)+)?")
 
 // made is what goes under the markers.

@@ -63,9 +63,9 @@ var uints = map[string]int{"uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8}
 
 var tokenPattern = regexp.MustCompile(`/\*(?s:.*?)\*/|[A-Za-z_][A-Za-z0-9_]*|[0-9]+|\.\.|[{}()\[\]<>;:,.]`)
 
-// parser reads definitions. It panics with a string at what it does not know:
+// reader reads definitions. It panics with a string at what it does not know:
 // the document is ours.
-type parser struct {
+type reader struct {
 	tokens []string
 	types  language
 }
@@ -76,7 +76,7 @@ func readLanguage(t testing.TB) language {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &parser{types: language{}}
+	p := &reader{types: language{}}
 	for _, block := range regexp.MustCompile("(?s)\n```tls\n(.*?)\n```\n").FindAllSubmatch(b, -1) {
 		text := string(block[1])
 		if left := strings.TrimSpace(tokenPattern.ReplaceAllString(text, "")); left != "" {
@@ -99,7 +99,7 @@ func readLanguage(t testing.TB) language {
 	return p.types
 }
 
-func (p *parser) next() string {
+func (p *reader) next() string {
 	if len(p.tokens) == 0 {
 		panic("definitions end early")
 	}
@@ -108,7 +108,7 @@ func (p *parser) next() string {
 	return token
 }
 
-func (p *parser) accept(token string) bool {
+func (p *reader) accept(token string) bool {
 	if len(p.tokens) > 0 && p.tokens[0] == token {
 		p.next()
 		return true
@@ -116,7 +116,7 @@ func (p *parser) accept(token string) bool {
 	return false
 }
 
-func (p *parser) want(tokens ...string) {
+func (p *reader) want(tokens ...string) {
 	for _, token := range tokens {
 		if got := p.next(); got != token {
 			panic(fmt.Sprintf("got %q, want %q before %q", got, token, p.tokens[:min(8, len(p.tokens))]))
@@ -124,7 +124,7 @@ func (p *parser) want(tokens ...string) {
 	}
 }
 
-func (p *parser) number() int {
+func (p *reader) number() int {
 	n, err := strconv.Atoi(p.next())
 	if err != nil {
 		panic(err.Error())
@@ -133,7 +133,7 @@ func (p *parser) number() int {
 }
 
 // named returns a type by name, which may be defined later.
-func (p *parser) named(name string) *definition {
+func (p *reader) named(name string) *definition {
 	if size, ok := uints[name]; ok {
 		return &definition{kind: number, size: size}
 	}
@@ -144,7 +144,7 @@ func (p *parser) named(name string) *definition {
 }
 
 // define reads one definition of a type.
-func (p *parser) define() {
+func (p *reader) define() {
 	var d definition
 	var name string
 	switch {
@@ -166,7 +166,7 @@ func (p *parser) define() {
 	*p.types[name] = d
 }
 
-func (p *parser) enum() definition {
+func (p *reader) enum() definition {
 	d := definition{kind: enum, names: map[uint64]string{}, values: map[string]uint64{}}
 	p.want("{")
 	for {
@@ -187,7 +187,7 @@ func (p *parser) enum() definition {
 }
 
 // fields reads fields up to and with the closing brace.
-func (p *parser) fields() (out []field) {
+func (p *reader) fields() (out []field) {
 	for !p.accept("}") {
 		if p.accept("select") {
 			out = append(out, p.choice())
@@ -198,7 +198,7 @@ func (p *parser) fields() (out []field) {
 	return out
 }
 
-func (p *parser) choice() field {
+func (p *reader) choice() field {
 	f := field{cases: map[string][]field{}}
 	p.want("(")
 	for f.by = []string{p.next()}; p.accept("."); {
@@ -232,7 +232,7 @@ func (p *parser) choice() field {
 
 // field reads a field of a type: "T name", with an array's size or a vector's
 // mark behind the name.
-func (p *parser) field(of string) field {
+func (p *reader) field(of string) field {
 	var d *definition
 	switch of {
 	case "optional":

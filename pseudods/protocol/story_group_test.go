@@ -279,12 +279,12 @@ func (s *groupStory) propose(name string, op wire.Operation, c *client, m *mls.M
 func (s *groupStory) send(c *client) {
 	m := must(c.Send([]byte("Hello, Alice!"), group.MessageOptions{}))
 	s.ask("send_message", &wire.Request{Operation: wire.OpSendMessage, GroupStateKey: c.stateKey(), Auth: s.leaf(c),
-		Tokens: [][]byte{token("send_message")}}, c.mls.Signer,
+		Tokens: [][]byte{paidToken("send_message")}}, c.mls.Signer,
 		"GroupMessage", &wire.GroupMessage{Group: c.id(), Message: message(m)}, "Accepted")
 }
 
-// token looks like a token of type 0x0005.
-func token(name string) []byte {
+// paidToken looks like a token of type 0x0005.
+func paidToken(name string) []byte {
 	challenge, key := sha256.Sum256([]byte("challenge")), sha256.Sum256([]byte("token key"))
 	b := append([]byte{0, 5}, octets("token nonce "+name, 32)...)
 	b = append(append(b, challenge[:]...), key[:]...)
@@ -301,7 +301,7 @@ func (s *groupStory) asides(c *client) {
 	s.ask("verification_key", &wire.Request{Operation: wire.OpVerificationKey}, nil, "Empty", &wire.Empty{}, "VerificationKeys")
 	s.ask("commit_outcome", &wire.Request{Operation: wire.OpCommitOutcome, GroupStateKey: c.stateKey()}, nil,
 		"OutcomeQuery", &wire.OutcomeQuery{Group: c.id(), Epoch: c.Epoch()}, "CommitOutcome")
-	s.ask("access_request", &wire.Request{Operation: wire.OpAccessRequest, Auth: s.leaf(c), Tokens: [][]byte{token("access_request")}}, c.mls.Signer,
+	s.ask("access_request", &wire.Request{Operation: wire.OpAccessRequest, Auth: s.leaf(c), Tokens: [][]byte{paidToken("access_request")}}, c.mls.Signer,
 		"AccessRequest", &wire.AccessRequest{Group: c.id(), Key: [32]byte(hpkeKey(wire.X25519, "access").Public().Public)}, "Empty")
 }
 

@@ -66,7 +66,7 @@ var byOwner = wire.Auth{Type: wire.AuthQueue}
 func (s *queueStory) open() {
 	key := signer("carol's queue")
 	check(mls.Unmarshal(s.ask("address_keys", &wire.Request{Operation: wire.OpAddressKeys}, nil, "Empty", &wire.Empty{}, "AddressKeys"), &s.keys))
-	s.ask("create_queue", &wire.Request{Operation: wire.OpCreateQueue, Auth: byOwner, Tokens: [][]byte{token("create_queue")}}, key,
+	s.ask("create_queue", &wire.Request{Operation: wire.OpCreateQueue, Auth: byOwner, Tokens: [][]byte{paidToken("create_queue")}}, key,
 		"CreateQueue", &wire.CreateQueue{OwnerKey: [32]byte(key.Public()), SegmentKey: *s.segments.Public(),
 			Settings: wire.QueueSettings{Version: 1, Push: []byte("push target")}}, "QueueInfo")
 	s.ask("configure_queue", &wire.Request{Operation: wire.OpConfigureQueue, Auth: byOwner}, key, "QueueInfo",
@@ -84,7 +84,7 @@ func (s *queueStory) publish() {
 		if p.kind == wire.PoolConnection {
 			name += " for first contact"
 		}
-		s.ask(name, &wire.Request{Operation: wire.OpPublishKeyPackages, Auth: byOwner, Tokens: [][]byte{token(name)}}, key,
+		s.ask(name, &wire.Request{Operation: wire.OpPublishKeyPackages, Auth: byOwner, Tokens: [][]byte{paidToken(name)}}, key,
 			"PublishKeyPackages", &wire.PublishKeyPackages{PoolKey: [32]byte(key.Public()), Kind: p.kind, Batch: 1,
 				KeyPackages: [][]byte{encoded(s.owner.kp), encoded(last)}, Last: true}, "PoolStatus")
 	}
@@ -98,12 +98,12 @@ func (s *queueStory) contacts() {
 	pool, tokenOfDave := poolOf("carol's group pool"), contactToken("dave's contact token")
 	s.ask("allow_contact", &wire.Request{Operation: wire.OpAllowContact, Auth: byOwner}, signer("carol's group pool"),
 		"AllowContact", &wire.AllowContact{Pool: pool, Contact: tokenOfDave.Hash(pool), Allow: true}, "Empty")
-	s.ask("group_packages", &wire.Request{Operation: wire.OpGroupPackages, Tokens: [][]byte{token("group_packages")}}, nil,
+	s.ask("group_packages", &wire.Request{Operation: wire.OpGroupPackages, Tokens: [][]byte{paidToken("group_packages")}}, nil,
 		"FetchKeyPackage", &wire.FetchKeyPackage{Pool: pool, Contact: tokenOfDave}, "KeyPackage")
-	s.ask("connection_packages", &wire.Request{Operation: wire.OpConnectionPackages, Tokens: [][]byte{token("connection_packages")}}, nil,
+	s.ask("connection_packages", &wire.Request{Operation: wire.OpConnectionPackages, Tokens: [][]byte{paidToken("connection_packages")}}, nil,
 		"FetchKeyPackage", &wire.FetchKeyPackage{Pool: poolOf("carol's connection pool")}, "KeyPackage")
 	card := s.card(s.owner)
-	s.ask("connection_request", &wire.Request{Operation: wire.OpConnectionRequest, Tokens: [][]byte{token("connection_request")}}, nil,
+	s.ask("connection_request", &wire.Request{Operation: wire.OpConnectionRequest, Tokens: [][]byte{paidToken("connection_request")}}, nil,
 		"ConnectionRequest", &wire.ConnectionRequest{Address: card.Address, Offer: must(seal.SealOffer(card, s.offer(card)))}, "Empty")
 }
 

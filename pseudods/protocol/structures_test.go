@@ -119,7 +119,7 @@ func examples(t *testing.T) []example {
 	policy := &wire.GroupPolicy{Profile: wire.ProfilePseudonymous, MaxMembers: 50, ExternalJoins: true,
 		Admins: [][]byte{alice.pseudonym.Credential.User[:]}, Banned: [][]byte{bob.pseudonym.Credential.User[:]}}
 	request := &wire.Request{RecipientDomain: home, Operation: wire.OpSendMessage, Body: octets("body", 96), GroupStateKey: secretOf("group state key"),
-		ExpiresAt: uint64(now.Unix()) + 60, Nonce: [16]byte(octets("nonce", 16)), Tokens: [][]byte{token("request")}, Auth: wire.Auth{Type: wire.AuthLeaf, Leaf: 7}}
+		ExpiresAt: uint64(now.Unix()) + 60, Nonce: [16]byte(octets("nonce", 16)), Tokens: [][]byte{paidToken("request")}, Auth: wire.Auth{Type: wire.AuthLeaf, Leaf: 7}}
 	request.Auth.Signature = must(alice.mls.Signer.SignWithLabel(wire.SignatureLabel, must(request.TBS())))
 	byUser := &wire.Request{RecipientDomain: home, Operation: wire.OpAccessRequest, ExpiresAt: 1, Auth: wire.Auth{Type: wire.AuthUser, KeyID: octets("key id", 32), Signature: octets("signature", 64)}}
 	card := cardOf(alice, *alice.seal(wire.AddressReusable, "card", seal.Use{}))

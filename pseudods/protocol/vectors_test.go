@@ -3,6 +3,10 @@ package protocol
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,7 +16,8 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// value is one of the document's types with its encoding, as vectors have it.
+// vector is a value of one of the document's types with its fields, as the
+// document reads them.
 func (l language) vector(t *testing.T, of string, data []byte) object {
 	t.Helper()
 	fields, _, err := l.decode(of, data)
@@ -147,9 +152,15 @@ func checkRequest(t *testing.T, v object) {
 	}
 }
 
-// TestTypesOfTheDocument: every structure of the code is in a vector.
+// TestTypesOfTheDocument: every structure of package wire is in the document and
+// in a vector.
 func TestTypesOfTheDocument(t *testing.T) {
 	l := readLanguage(t)
+	for _, name := range encodable(t) {
+		if structures[name] == nil && name != "content" { // which is RequestTBS
+			t.Errorf("%s is not among the structures", name)
+		}
+	}
 	used := map[string]bool{"Error": true, "SealedLinkKey": true, "Recipient": true, "SealedAddress": true, "Ticket": true, "QueueSettings": true}
 	for _, e := range examples(t) {
 		used[e.of] = true
@@ -165,6 +176,36 @@ func TestTypesOfTheDocument(t *testing.T) {
 			t.Errorf("no vector has a %s", name)
 		}
 	}
+}
+
+// encodable returns the types of package wire that have an encoding.
+func encodable(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("../wire/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			m, ok := d.(*ast.FuncDecl)
+			if !ok || m.Recv == nil || m.Name.Name != "MarshalTLS" {
+				continue
+			}
+			of := m.Recv.List[0].Type
+			if star, ok := of.(*ast.StarExpr); ok {
+				of = star.X
+			}
+			names = append(names, of.(*ast.Ident).Name)
+		}
+	}
+	if len(names) < 40 {
+		t.Fatalf("only %d structures", len(names))
+	}
+	return names
 }
 
 // compare checks that the fields of the document have the values of the code's
