@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -228,9 +229,13 @@ func TestLatency(t *testing.T) {
 	var wait, size Figure
 	wait.mean(waits)
 	size.mean(sizes)
-	mean, _ := s.Latency()
+	mean, p99 := latency(w.total, s.Window)
 	if math.Abs(mean-wait.Value) > 0.02*wait.Value {
 		t.Errorf("mean %v, simulated %v", mean, wait.Value)
+	}
+	slices.Sort(waits)
+	if at := waits[len(waits)*99/100]; math.Abs(p99-at) > 0.02*at {
+		t.Errorf("99th percentile %v, simulated %v", p99, at)
 	}
 	o := newObserver(s)
 	o.rand = r

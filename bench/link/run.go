@@ -184,14 +184,18 @@ func (e *env) paperFigures(s PaperSetting, best, worst [][]int) {
 	}
 }
 
+// windows are the mixing windows in seconds.
+var windows = []float64{0, 0.1, 1, 10}
+
 // timing plays the attack here.
 func timing(e *env) error {
 	for _, users := range either(e, []int{10_000, 100_000}, []int{10_000, 100_000, 1_000_000}) {
+		e.latencies(users)
 		for _, perGroup := range []bool{false, true} {
 			w := NewWorld(users, perGroup, e.Seed)
 			for _, members := range either(e, []int{2}, []int{2, 10}) {
 				for _, receipts := range []bool{false, true} {
-					for _, window := range []float64{0, 0.1, 1, 10} {
+					for _, window := range windows {
 						if err := e.timingFigures(Setting{w, members, window, receipts}); err != nil {
 							return err
 						}
@@ -203,6 +207,16 @@ func timing(e *env) error {
 	return nil
 }
 
+// latencies says what the windows cost.
+func (e *env) latencies(users int) {
+	for _, window := range windows {
+		mean, p99 := latency(traffic(users), window)
+		parameters := map[string]any{"users": users, "window_s": window}
+		e.emit(Figure{Name: "timing_latency_mean", Parameters: parameters, Value: mean, CILow: mean, CIHigh: mean, Unit: "s"})
+		e.emit(Figure{Name: "timing_latency_p99", Parameters: parameters, Value: p99, CILow: p99, CIHigh: p99, Unit: "s"})
+	}
+}
+
 func (e *env) timingFigures(s Setting) error {
 	n := either(e, 12, 60)
 	reached := make([][attacks]float64, n)
@@ -210,27 +224,21 @@ func (e *env) timingFigures(s Setting) error {
 	if err := trials(e, name, n, func() *observer { return newObserver(s) }, func(i int, o *observer, r *rand.Rand) { reached[i] = o.run(r) }); err != nil {
 		return err
 	}
-	parameters := func() map[string]any {
-		queues := "one"
-		if s.World.PerGroup {
-			queues = "one per group"
-		}
-		return map[string]any{"users": s.World.Users, "queues": queues, "members": s.Members, "window_s": s.Window, "receipts": s.Receipts, "trials": n}
+	queues := "one"
+	if s.World.PerGroup {
+		queues = "one per group"
 	}
 	for a := range attacks {
 		var sample []float64
 		for _, of := range reached {
 			sample = append(sample, of[a])
 		}
-		p := parameters()
-		p["attack"] = a.String()
+		p := map[string]any{"users": s.World.Users, "queues": queues, "members": s.Members, "window_s": s.Window, "receipts": s.Receipts,
+			"attack": a.String(), "trials": n}
 		f := Figure{Name: "timing_messages_to_top", Parameters: p, Unit: "messages"}
 		f.median(sample, maxWatched)
 		e.emit(f)
 	}
-	mean, p99 := s.Latency()
-	e.emit(Figure{Name: "timing_latency_mean", Parameters: parameters(), Value: mean, CILow: mean, CIHigh: mean, Unit: "s"})
-	e.emit(Figure{Name: "timing_latency_p99", Parameters: parameters(), Value: p99, CILow: p99, CIHigh: p99, Unit: "s"})
 	return nil
 }
 

@@ -284,14 +284,13 @@ func (o *observer) chance(q int32) float64 {
 	return max(1e-9, -math.Expm1(-rate/o.World.total*others))
 }
 
-// Latency is what the window adds to the delivery of a message, in seconds: the
-// mean, and the 99th percentile.
-func (s Setting) Latency() (mean, p99 float64) {
-	load := s.World.total * s.Window
-	opener := 1 / (1 + load)
-	mean = s.Window*opener + s.Window/2*(1-opener)
+// latency is what a window adds to the delivery of a message, in seconds, at a
+// traffic in messages a second: the mean, and the 99th percentile.
+func latency(traffic, window float64) (mean, p99 float64) {
+	opener := 1 / (1 + traffic*window)
+	mean = window*opener + window/2*(1-opener)
 	if opener >= 0.01 {
-		return mean, s.Window
+		return mean, window
 	}
-	return mean, s.Window * (1 - (0.01-opener)/(1-opener))
+	return mean, window * (1 - (0.01-opener)/(1-opener))
 }

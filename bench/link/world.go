@@ -60,7 +60,7 @@ func NewWorld(users int, perGroup bool, seed uint64) *World {
 	for _, x := range w.weight {
 		sum += x
 	}
-	w.total = float64(users) * perUserAndDay / (24 * 60 * 60)
+	w.total = traffic(users)
 	w.rate = make([]float64, w.Queues)
 	for g := range w.weight {
 		w.weight[g] *= w.total / sum
@@ -91,6 +91,9 @@ func groupSize(r *rand.Rand) int {
 
 // at returns the queues of a group.
 func (w *World) at(g int) []int32 { return w.queues[w.starts[g]:w.starts[g+1]] }
+
+// traffic is that of so many users, in messages a second.
+func traffic(users int) float64 { return float64(users) * perUserAndDay / (24 * 60 * 60) }
 
 // averageRate is that of an average group, in messages a second.
 func (w *World) averageRate() float64 { return w.total / float64(len(w.weight)) }

@@ -19,6 +19,8 @@ type command struct {
 var commands = []command{
 	{"perf", "measure throughput, latency and cost of the whole server path", perf},
 	{"link", "measure how well times and sizes link queues", links},
+	{"report", "make a page and a summary of results", writeReport},
+	{"compare", "say what changed between two sets of results", compare},
 }
 
 // errUsage: the command line is wrong and the flag package has said so.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -17,6 +19,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"perf", "-h"}, 0, "fanout,send,commit,idle"},
 		{[]string{"perf", "extra"}, 2, ""},
 		{[]string{"perf", "--only", "nothing"}, 1, `no scenario "nothing"`},
+		{[]string{"report"}, 2, "usage: pdsbench report"},
+		{[]string{"report", "nothing.json"}, 1, "nothing.json"},
+		{[]string{"compare", "one.json"}, 2, "usage: pdsbench compare"},
+		{[]string{"compare", "nothing.json", "nothing.json"}, 1, "nothing.json"},
 		{[]string{"link", "-h"}, 0, "paper,timing,size"},
 		{[]string{"link", "extra"}, 2, ""},
 		{[]string{"link", "--only", "nothing"}, 1, `no experiment "nothing"`},
@@ -25,5 +31,30 @@ func TestUsage(t *testing.T) {
 		if code := run(tc.args, &bytes.Buffer{}, &stderr); code != tc.code || !strings.Contains(stderr.String(), tc.says) {
 			t.Errorf("%q: exit %d, %q", tc.args, code, stderr.String())
 		}
+	}
+}
+
+// TestReports measures a little, writes the results, and makes a page, a summary
+// and a comparison of them.
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	results, page, summary := filepath.Join(dir, "link.json"), filepath.Join(dir, "page.html"), filepath.Join(dir, "summary.md")
+	var stdout, stderr bytes.Buffer
+	for _, args := range [][]string{
+		{"link", "--quick", "--only", "size", "--json", results},
+		{"report", "--html", page, "--summary", summary, results},
+		{"compare", "--all", results, results},
+	} {
+		if code := run(args, &stdout, &stderr); code != 0 {
+			t.Fatalf("%q: exit %d, %s", args, code, stderr.String())
+		}
+	}
+	for path, want := range map[string]string{page: "<svg", summary: "padme-256"} {
+		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s lacks %q: %v", path, want, err)
+		}
+	}
+	if got := stdout.String(); !strings.Contains(got, "no difference shown") || strings.Contains(got, " changed") {
+		t.Errorf("compared with itself:\n%s", got)
 	}
 }

@@ -17,7 +17,7 @@ client/account                 <- client/identity client/vault client/wallet int
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/pdsbench                   <- bench bench/link
+cmd/pdsbench                   <- bench bench/link bench/report
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   privacypass/client/httpapi pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
@@ -73,6 +73,8 @@ tokens                         <- internal/secret privacypass privacypass/verify
 
 // externalImports: package <- other modules' packages it may import.
 const externalImports = `
+bench/report                <- golang.org/x/perf/benchmath gonum.org/v1/plot gonum.org/v1/plot/plotter gonum.org/v1/plot/vg \
+                               gonum.org/v1/plot/vg/draw gonum.org/v1/plot/vg/vgsvg
 client/identity             <- golang.org/x/crypto/chacha20poly1305
 cmd/pseudo                  <- golang.org/x/crypto/argon2 golang.org/x/term
 cmd/ppissuer                <- github.com/prometheus/client_golang/prometheus \
