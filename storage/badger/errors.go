@@ -27,6 +27,9 @@ var (
 	// ErrDamaged: a table's checksum does not fit. Records in the damaged block
 	// look as if they were not there.
 	ErrDamaged = errors.New("badger: damaged table")
+	// ErrUnclean: the database was not closed, and must be opened and closed
+	// first.
+	ErrUnclean = errors.New("badger: database was not closed")
 	// ErrNotEmpty: a directory to restore into has something in it.
 	ErrNotEmpty = errors.New("badger: directory is not empty")
 	// ErrFormat: the directory holds something else, or a version of the format
