@@ -82,6 +82,9 @@ func create(ctx context.Context, cfg Config, s store, name, domain string) (*Acc
 	} else if !isNotFound(err) {
 		return nil, err
 	}
+	if _, err := cfg.Suite.Suite(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	made, err := newStatic(&cfg, name, domain)
 	if err != nil {
 		return nil, err
@@ -94,8 +97,8 @@ func create(ctx context.Context, cfg Config, s store, name, domain string) (*Acc
 
 // Open opens the account in the vault. It goes on with what Create could not
 // finish, and then fails as Create does. It sends requests to the account's provider
-// again that were paid and not answered, and otherwise needs no network. It fails with [ErrNoAccount] or
-// [ErrRecord].
+// again that were paid and not answered, and otherwise needs no network. It fails
+// with [ErrNoAccount] or [ErrRecord].
 func Open(ctx context.Context, cfg Config) (*Account, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -234,8 +237,15 @@ func (a *Account) setUp(ctx context.Context) error {
 	return a.ensureCard(ctx)
 }
 
-// Close ends the use of the account. Everything is saved at all times. The vault
-// stays open.
+// whileOpen returns a context that ends with ctx or the account.
+func (a *Account) whileOpen(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(a.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// Close ends the use of the account, and what is under way. Everything is saved at
+// all times. The vault stays open.
 func (a *Account) Close() error {
 	a.providersMu.Lock()
 	defer a.providersMu.Unlock()

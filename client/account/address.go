@@ -145,10 +145,9 @@ func (a *Account) putAddress(d *address) error {
 // acknowledgement; adopting twice changes nothing.
 func (a *Account) Adopt(stream wire.AddressID, s seal.DeliverySecret) error {
 	a.mu.Lock()
-	w := a.welcomes[stream]
-	_, adopted := a.addresses[stream]
+	w, known := a.welcomes[stream], a.addresses[stream]
 	a.mu.Unlock()
-	if adopted {
+	if known != nil && known.secret.Equal(s.Bytes) {
 		return nil
 	}
 	if w == nil || s.Len() != seal.DeliverySecretSize {

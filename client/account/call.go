@@ -21,6 +21,8 @@ const (
 	requestLife = 2 * time.Minute
 	firstPause  = 100 * time.Millisecond
 	longPause   = 10 * time.Second
+	// maxSpent is how many tokens that were spent before are tried for one call.
+	maxSpent = 16
 )
 
 // Call is one request to a service.
@@ -61,15 +63,21 @@ func (a *Account) Call(ctx context.Context, c *Call) error {
 	if err != nil {
 		return err
 	}
-	var body []byte
-	for refreshed := false; ; refreshed = true {
-		body, err = a.call(ctx, p, c)
-		if refreshed || !errors.Is(err, &wire.Error{Code: wire.CodeTokenRequired}) && !errors.Is(err, &wire.Error{Code: wire.CodeTokenInvalid}) || c.unpaid {
-			break
-		}
-		// Prices or keys have changed. What was refused has cost nothing but the
-		// tokens shown.
-		if err := p.refresh(ctx); err != nil {
+	ctx, cancel := a.whileOpen(ctx)
+	defer cancel()
+	body, err := a.call(ctx, p, c)
+	for spent, refreshed := 0, false; err != nil && !c.unpaid; body, err = a.call(ctx, p, c) {
+		switch {
+		case errors.Is(err, &wire.Error{Code: wire.CodeTokenSpent}) && spent < maxSpent:
+			spent++ // the wallet is older than it was: try the next token
+		case !refreshed && (errors.Is(err, &wire.Error{Code: wire.CodeTokenRequired}) || errors.Is(err, &wire.Error{Code: wire.CodeTokenInvalid})):
+			// Prices or keys have changed. What was refused has cost nothing but
+			// the tokens shown.
+			refreshed = true
+			if err := p.refresh(ctx); err != nil {
+				return err
+			}
+		default:
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,6 +226,66 @@ func TestPricesChange(t *testing.T) {
 	s.want(alice.Call(s.ctx, c), refused(wire.CodeTokenInvalid))
 	if asked != -8 {
 		t.Fatalf("asked %d times", asked+10)
+	}
+}
+
+// TestSpentTokens: those of a wallet that was put back are given up for others.
+func TestSpentTokens(t *testing.T) {
+	s := newSite(t)
+	s.pong()
+	alice := s.join("alice")
+	asked := 0
+	answer := s.messages.answer
+	s.messages.answer = func(r *wire.Request) ([]byte, error) {
+		if asked++; asked < 4 {
+			return nil, refused(wire.CodeTokenSpent)
+		}
+		return answer(r)
+	}
+	c, _ := alice.ping()
+	s.must(alice.Call(s.ctx, c))
+	asked = -1000
+	s.want(alice.Call(s.ctx, c), refused(wire.CodeTokenSpent))
+	if n := asked + 1000; n < 10 || n > 50 {
+		t.Fatalf("asked %d times", n)
+	}
+}
+
+// TestManyCallsAtOnce share a wallet whose batches are smaller than they are many.
+func TestManyCallsAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.pong()
+	alice := s.join("alice")
+	var wg sync.WaitGroup
+	for range 5 * batchSize {
+		c, _ := alice.ping()
+		wg.Go(func() {
+			if err := alice.Call(s.ctx, c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := alice.Outstanding(); n != 0 {
+		t.Errorf("%d outstanding", n)
+	}
+}
+
+// TestCloseEndsCalls that wait for an answer.
+func TestCloseEndsCalls(t *testing.T) {
+	s := newSite(t)
+	s.pong()
+	alice := s.join("alice")
+	alice.net.lose(always(httpapi.PathGroupOperation))
+	c, _ := alice.ping()
+	go func() {
+		time.Sleep(300 * time.Millisecond)
+		if err := alice.Account.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := alice.Call(s.ctx, c); err == nil {
+		t.Fatal("a closed account has an answer")
 	}
 }
 

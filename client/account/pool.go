@@ -141,8 +141,8 @@ func (a *Account) renumber(s *keySet, batch uint64) (*keySet, error) {
 }
 
 // publish publishes a set, in parts of bounded size, and returns what the pool
-// then has. The first request for a pool costs tokens: they are brought only when
-// the service asks for them.
+// then has. The first request for a pool costs tokens; later ones bring some only
+// if the service asks for them, because the pool is gone.
 func (a *Account) publish(ctx context.Context, s *keySet) (*wire.PoolStatus, error) {
 	var encoded [][]byte
 	for _, k := range s.keys {

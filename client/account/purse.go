@@ -14,8 +14,10 @@ import (
 	"github.com/pseudods/pseudods/tokens"
 )
 
-// maxBatch is the most tokens that a wallet fetches at a time.
-const maxBatch = 128
+const (
+	maxBatch   = 128 // tokens that a wallet fetches at a time
+	maxFetches = 16  // for one request
+)
 
 // purse pays one provider: a wallet, and where its tokens come from.
 type purse struct {
@@ -198,9 +200,9 @@ func (p *purse) spend(ctx context.Context, price tokens.Price, compose func([][]
 		}
 		return composed, err
 	}
-	for fetched := false; ; fetched = true {
+	for tries := 0; ; tries++ { // others may take what was fetched
 		s, err := w.Spend(price.Class, price.Count, around)
-		if !errors.Is(err, wallet.ErrEmpty) || fetched {
+		if !errors.Is(err, wallet.ErrEmpty) || tries == maxFetches {
 			if err != nil {
 				p.land(composed)
 			}

@@ -26,6 +26,8 @@ func (a *Account) Refill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := a.whileOpen(ctx)
+	defer cancel()
 	var errs []error
 	for _, p := range a.openProviders() {
 		errs = append(errs, p.settle(ctx))
