@@ -48,7 +48,7 @@ func (s *Service) Plant(ctx context.Context, id wire.GroupID, stateKey secret.By
 	var b Batch
 	for _, put := range all.Puts {
 		b.Puts = append(b.Puts, put)
-		if _, octets := b.Size(); len(b.Puts) == MaxWrites || octets > MaxBatch/2 {
+		if len(b.Puts) == 1000 { // pages of members are the largest
 			if err := s.cfg.Store.Commit(ctx, id, &b); err != nil {
 				return err
 			}

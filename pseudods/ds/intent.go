@@ -135,8 +135,9 @@ func (r *request) committerLeaf(c *publicgroup.StagedCommit) (*mls.LeafNode, err
 }
 
 // checkRejoin checks who signed for a client that comes back. A client without a
-// user key, as unmodified MLS clients are, proves nothing but that it knows the
-// group state key: any member could take its place, and all would see it.
+// user key, as unmodified MLS clients and those of accounts are, proves nothing
+// but that it knows the group state key: any member could take its place, and all
+// would see it.
 func (r *request) checkRejoin(leaf *mls.LeafNode) error {
 	name, err := r.name(leaf)
 	if err != nil {

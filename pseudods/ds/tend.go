@@ -12,7 +12,7 @@ import (
 )
 
 // maxDoomed bounds how many members are remembered who shall leave for one
-// reason. maxTended is how many of them one request takes care of.
+// reason. Others are found later, as idle at the latest. maxTended is how many of them one request takes care of.
 const (
 	maxDoomed = 64
 	maxTended = 4
