@@ -36,6 +36,7 @@ const (
 	BanList        MitigationID = "M32"
 	ReaderRules    MitigationID = "M33"
 	ClientVerifies MitigationID = "M34"
+	Tending        MitigationID = "M35"
 )
 
 // Mitigations are what stands against the scenarios. The price is part of the
@@ -73,7 +74,7 @@ var Mitigations = []Mitigation{
 		"Handshakes are PublicMessages: a serving node sees the tree."},
 	{Intent, "Declared intent", "A commit must do by value what its operation says, to users as a whole or to the committer's own clients; added clients of a present user come from that user alone.",
 		"Commits of unusual shape are refused."},
-	{AgreedPolicy, "Policy inside the GroupContext", "Profile, roles, guests' rights, size and bans are a GroupContext extension that the service enforces and every member sees.",
+	{AgreedPolicy, "Policy inside the GroupContext", "Profile, admins, guests' rights, size and bans are a GroupContext extension that the service enforces and every member sees.",
 		"It changes by a commit only."},
 	{Uniform, "Uniform refusals", "What does not exist, what a key does not open and what a signer may not do answer alike; a fetch or an offer never tells why. Identifiers are random or follow from keys; group identifiers carry a MAC of the service.",
 		"Honest mistakes are hard to debug."},
@@ -102,10 +103,12 @@ var Mitigations = []Mitigation{
 	{Silence, "No feedback to the accused", "Neither a report's existence nor its reason is passed to the reported side.", "Opaque appeals."},
 	{RejoinByUser, "Rejoin signed by the user's key", "A leaf with a pseudonymous credential is replaced only with the signature of its user key, and keeps its credential.",
 		"Leaves with a bare pseudonym have no such key (S49)."},
-	{BanList, "Ban list", "Users whom the policy bans are refused however they come, and commits from outside must carry out the removals that wait.",
+	{BanList, "Ban list", "Users whom the policy bans are refused however they come; a ban and the removal are one commit; commits must carry out the removals that wait.",
 		"It holds pseudonyms of one group: a person under a new one is not recognised."},
-	{ReaderRules, "One reader for each queue", "A newer reader replaces the older, waits have a ceiling, and readers are bounded; a push goes out once until the owner reads.",
+	{ReaderRules, "One reader for each queue", "A newer reader replaces the older, waits have a ceiling, and readers are bounded; a push goes out once until the owner reads, to one gateway that the operator names.",
 		"Two devices cannot wait on one queue."},
 	{ClientVerifies, "Clients verify for themselves", "Members check all of MLS, open identity links against pinned keys, check who signed an access request before they answer, and refuse KeyPackages whose link does not name the contact.",
 		"A first contact without a known key is trust on first use."},
+	{Tending, "Removal of dead and idle members", "The delivery service proposes, after a member's request, to remove members whose queues are gone or who made no request for long; the next commit must cover it.",
+		"Rare users are removed and must be invited again. The service must be named among the group's external senders."},
 }

@@ -17,7 +17,7 @@ var tokenScenarios = []Scenario{
 		Residual:    "One key's life of rations can be spent in an hour. A token is a bearer instrument: who steals it unspent, spends it. The rollback of a whole machine with its fence is not noticed.",
 		Mitigations: []MitigationID{Ledger, KeyRotation, Ration}, Invariants: []InvariantID{"INV-04"},
 		Tests: join(in("storage/badger/ledger", "TestINV04Conformance", "TestINV04KillNine", "TestFenceIsNeeded"), in("tokens", "TestINV04PaymentIsFreshOnce", "TestForgery", "TestClassesShareNoKey"),
-			in("client/wallet", "TestINV04HandsOutOnce", "TestDamagedFileIsRefused"), in("pseudods/ds", "TestINV04TokenBuysOnce")),
+			in("client/wallet", "TestINV04HandsOutOnce", "TestDamagedFileIsRefused"), in("pseudods/ds", "TestINV04TokenBuysOnce"), in("pseudods/server", "TestTokensBuyOnce")),
 		NoTest: "What a hoard can do in an hour is a measurement, not a test."},
 	{ID: "S26", Title: "Keys that single out a client", Sources: []Source{PrivacyP}, Status: Limited,
 		Adversaries: []AdversaryID{CuriousIss, Roles}, Assets: []AssetID{Unlinkable},
@@ -47,5 +47,6 @@ var tokenScenarios = []Scenario{
 		Defence:     "Keys are announced before they start, retire after an overlap, and nothing expires by itself. The ledger's epoch is closed by a tombstone before it is dropped. A dropped allowance epoch takes no more charges, so that a clock that was set back gives no second allowance.",
 		Residual:    "A client whose clock is wrong by more than some minutes is refused everywhere, since requests carry their expiry.",
 		Mitigations: []MitigationID{KeyRotation, Ledger},
-		Tests:       join(in("privacypass/keyring", "TestYears", "TestCalendar", "TestInterrupted"), in("privacypass/attester", "TestEpoch"), in("storage/badger/ledger", "TestINV04Conformance"), in("storage/badger/allowances", "TestConformance"))},
+		Tests: join(in("privacypass/keyring", "TestYears", "TestCalendar", "TestInterrupted"), in("privacypass/attester", "TestEpoch"), in("storage/badger/ledger", "TestINV04Conformance"), in("storage/badger/allowances", "TestConformance"),
+			in("pseudods/server", "TestRotationRefusesNoGoodToken", "TestRetiredEpochs"))},
 }
