@@ -26,6 +26,10 @@ var (
 	ErrNoGroup = errors.New("client: no such group")
 	// ErrNoMember: no member of this name, or several.
 	ErrNoMember = errors.New("client: no such member")
+	// ErrKept: the service has not taken a text yet. It is sent later.
+	ErrKept = errors.New("client: not sent yet")
+	// ErrOutbox: too many texts wait to be sent.
+	ErrOutbox = errors.New("client: too many texts wait to be sent")
 	// ErrLost: the client cannot follow the group, see [Group.Rejoin].
 	ErrLost = errors.New("client: lost track of the group; rejoin it")
 	// ErrBusy: other commits came first, again and again.

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -15,10 +17,14 @@ import (
 // maxOutbox is how many contents wait at most for a service that does not answer.
 const maxOutbox = 256
 
+// shortWait is for how many seconds a limit is waited for, while the client does
+// nothing else.
+const shortWait = 5
+
 // Send encrypts a text and sends it to all members. When it returns nil the
-// service has the message durably. If it fails with [account.ErrUncertain] or
-// another error of the transport the text stays in the group's outbox, and
-// [Client.Sync] sends it; members see it once.
+// service has the message durably. If it fails with [ErrKept] the text stays in the
+// group's outbox, durably, and [Client.Sync] and the next Send try again; members
+// see it once.
 func (g *Group) Send(ctx context.Context, text []byte) error {
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
@@ -31,7 +37,7 @@ func (g *Group) Send(ctx context.Context, text []byte) error {
 // post puts a content into the outbox and empties that.
 func (g *Group) post(ctx context.Context, c *content) error {
 	if len(g.outbox) >= maxOutbox {
-		return ErrBusy
+		return ErrOutbox
 	}
 	if _, err := io.ReadFull(g.c.rand, c.id[:]); err != nil {
 		return err
@@ -42,7 +48,15 @@ func (g *Group) post(ctx context.Context, c *content) error {
 	}
 	g.outbox = append(g.outbox, outgoing{content: b})
 	g.remember(c.id)
-	return g.flush(ctx)
+	if err := g.save(); err != nil {
+		g.outbox = g.outbox[:len(g.outbox)-1]
+		return err
+	}
+	err = g.flush(ctx)
+	if err != nil && slices.ContainsFunc(g.outbox, func(o outgoing) bool { return bytes.Equal(o.content, b) }) {
+		return fmt.Errorf("%w: %w", ErrKept, err)
+	}
+	return err
 }
 
 // Outbox returns how many texts the service has not taken yet.
@@ -101,8 +115,8 @@ func (g *Group) sendOne(ctx context.Context, o *outgoing) error {
 			if err := g.catchUp(ctx, refused, attempt); err != nil {
 				return err
 			}
-		case errors.As(err, &refused) && refused.Code == wire.CodeRateLimited && attempt < maxCommits-1:
-			if err := sleep(ctx, time.Duration(min(refused.RetryAfter, 60))*time.Second); err != nil {
+		case errors.As(err, &refused) && refused.Code == wire.CodeRateLimited && refused.RetryAfter <= shortWait && attempt < maxCommits-1:
+			if err := sleep(ctx, time.Duration(refused.RetryAfter)*time.Second); err != nil {
 				return err
 			}
 		case errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}):
