@@ -32,6 +32,7 @@ var sentences = []sentence{
 	{client.ErrNotMember, "you are not a member of this group"},
 	{client.ErrNoGroup, "there is no such group: `pseudo group list` shows yours"},
 	{client.ErrNoMember, "there is no such member, or more than one: `pseudo group members` shows them"},
+	{client.ErrOutbox, "too many texts wait to be sent; try again when the server takes them"},
 	{client.ErrLost, "you cannot follow this group any more: come back with `pseudo group rejoin`"},
 	{client.ErrBusy, "others keep changing this group; try again"},
 	{client.ErrPending, "what became of your last change of this group is not yet known; try again in some minutes"},
@@ -80,8 +81,10 @@ var sentences = []sentence{
 	{wallet.ErrFile, "the file with your tokens is damaged"},
 
 	{httpapi.ErrProvider, "the server describes itself in a way that this program does not understand"},
+	{context.DeadlineExceeded, "the server did not answer in time"},
 	{account.ErrUncertain, "the server did not answer: whether it is done will show; try again"},
 	{httpapi.ErrTransport, "the server cannot be reached"},
+	{client.ErrKept, "the text is kept, and sent later"},
 }
 
 // codes say what a service's refusals mean.

@@ -23,9 +23,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"pseudo": main,
-		"storm":  storm,
-		"agree":  agree,
+		"pseudo":  main,
+		"hostile": hostile,
+		"storm":   storm,
+		"agree":   agree,
 	})
 }
 

@@ -56,17 +56,18 @@ func (w *sendWork) do(ctx context.Context, s *session) error {
 	return sendText(ctx, s, g, w.Text)
 }
 
-// sendText sends a text. If the server does not answer, the text is kept and sent
-// by whatever command reaches the server next: that is no failure.
+// sendText sends a text. That the server does not take it now, but is given it
+// later, is no failure.
 func sendText(ctx context.Context, s *session, g *client.Group, text []byte) error {
 	trying, cancel := context.WithTimeout(ctx, sendPatience)
 	defer cancel()
 	err := g.Send(trying, text)
-	if (passes(err) || errors.Is(err, context.DeadlineExceeded)) && g.Outbox() > 0 {
-		s.notes.say("the text is kept, and sent when the server answers")
-		return nil
+	if !errors.Is(err, client.ErrKept) || errors.Is(err, client.ErrLost) {
+		return err
 	}
-	return err
+	why, _ := explain(err)
+	s.notes.say("%s. The text is kept, and sent later", why)
+	return nil
 }
 
 // passes reports whether an error goes away once the server answers.
