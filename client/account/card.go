@@ -11,6 +11,7 @@ import (
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -174,7 +175,7 @@ func (a *Account) ensureCard(ctx context.Context) error {
 		return err
 	}
 	own.card = wire.ContactCard{Domain: a.static.domain, Address: q.Sealed, OfferKey: *a.static.offerKey.Public(),
-		Pools: []wire.PoolID{a.static.pool(wire.PoolConnection)}, Identity: identity}
+		Pools: []wire.PoolID{a.static.pool(wire.PoolConnection)}, PackageKey: [wire.PackageKeySize]byte(seal.CardKeyOf(a.static.linkWrap).Reveal()), Identity: identity}
 	tbs, err := own.card.TBS()
 	if err != nil {
 		return err

@@ -391,6 +391,11 @@ func TestFetchedKeyPackages(t *testing.T) {
 		_, _, err := alice.FetchKeyPackage(s.ctx, contact)
 		return err
 	}
+	sealed := func(b []byte) []byte {
+		out, err := seal.SealKeyPackage(rand.Reader, seal.PoolKeyOf(contact.LinkWrap), contact.Pools[0], b)
+		s.must(err)
+		return out
+	}
 	whole, err := mls.Marshal(k)
 	s.must(err)
 	changed := bytes.Clone(whole)
@@ -402,13 +407,14 @@ func TestFetchedKeyPackages(t *testing.T) {
 	bare, err := alice.barePackage(k)
 	s.must(err)
 	for what, b := range map[string][]byte{"empty": nil, "cut": whole[:100], "signature": changed, "another's": carols, "without link": bare} {
-		if err := fetch(b); !errors.Is(err, account.ErrKeyPackage) {
+		if err := fetch(sealed(b)); !errors.Is(err, account.ErrKeyPackage) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	s.must(fetch(whole))
+	s.want(fetch(whole), account.ErrKeyPackage) // not sealed
+	s.must(fetch(sealed(whole)))
 	s.sleep(60 * 24 * 3600 * 1e9)
-	s.want(fetch(whole), account.ErrKeyPackage)
+	s.want(fetch(sealed(whole)), account.ErrKeyPackage)
 	s.lie = nil
 	_, _, err = alice.FetchKeyPackage(s.ctx, &account.Contact{})
 	s.want(err, account.ErrNoContact)

@@ -8,7 +8,10 @@ import (
 	"fmt"
 
 	"github.com/pseudods/pseudods/client/identity"
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -26,7 +29,7 @@ func (a *Account) FetchKeyPackage(ctx context.Context, c *Contact) (*mls.KeyPack
 	if c.Token.IsZero() || len(c.Pools) == 0 {
 		return nil, identity.LinkKey{}, ErrNoContact
 	}
-	k, err := a.fetchFrom(ctx, c.Card.Domain, wire.OpGroupPackages, c.Pools, c.Token)
+	k, err := a.fetchFrom(ctx, c.Card.Domain, wire.OpGroupPackages, c.Pools, c.Token, seal.PoolKeyOf(c.LinkWrap))
 	if err != nil {
 		return nil, identity.LinkKey{}, err
 	}
@@ -42,18 +45,19 @@ func (a *Account) FetchConnectionPackage(ctx context.Context, card *wire.Contact
 	if _, _, err := parseCardIdentity(card); err != nil {
 		return nil, err
 	}
-	return a.fetchFrom(ctx, card.Domain, wire.OpConnectionPackages, card.Pools, wire.ContactToken{})
+	key := seal.KeyPackageKey{Bytes: secret.Clone(card.PackageKey[:])}
+	return a.fetchFrom(ctx, card.Domain, wire.OpConnectionPackages, card.Pools, wire.ContactToken{}, key)
 }
 
 // fetchFrom takes a KeyPackage of the first pool that has one.
-func (a *Account) fetchFrom(ctx context.Context, domain string, o wire.Operation, from []wire.PoolID, token wire.ContactToken) (*mls.KeyPackage, error) {
+func (a *Account) fetchFrom(ctx context.Context, domain string, o wire.Operation, from []wire.PoolID, token wire.ContactToken, key seal.KeyPackageKey) (*mls.KeyPackage, error) {
 	err := error(&wire.Error{Code: wire.CodeExhausted})
 	for _, pool := range from {
-		k := new(mls.KeyPackage)
-		err = a.Call(ctx, &Call{Domain: domain, Operation: o, Body: &wire.FetchKeyPackage{Pool: pool, Contact: token}, Answer: k})
+		var sealed octets
+		err = a.Call(ctx, &Call{Domain: domain, Operation: o, Body: &wire.FetchKeyPackage{Pool: pool, Contact: token}, Answer: &sealed})
 		switch {
 		case err == nil:
-			return k, a.checkKeyPackage(k, domain)
+			return a.openKeyPackage(sealed, pool, key, domain)
 		case errors.Is(err, ErrService):
 			return nil, fmt.Errorf("%w: %w", ErrKeyPackage, err)
 		case !errors.Is(err, &wire.Error{Code: wire.CodeExhausted}):
@@ -61,6 +65,25 @@ func (a *Account) fetchFrom(ctx context.Context, domain string, o wire.Operation
 		}
 	}
 	return nil, err
+}
+
+// octets is an answer that is not encoded further.
+type octets []byte
+
+// UnmarshalTLS implements [mls.Unmarshaler].
+func (o *octets) UnmarshalTLS(r *tlscodec.Reader) { *o = r.Rest() }
+
+// openKeyPackage opens and checks a KeyPackage of a pool.
+func (a *Account) openKeyPackage(sealed []byte, pool wire.PoolID, key seal.KeyPackageKey, domain string) (*mls.KeyPackage, error) {
+	encoded, err := seal.OpenKeyPackage(key, pool, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeyPackage, err)
+	}
+	k := new(mls.KeyPackage)
+	if err := mls.Unmarshal(encoded, k); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeyPackage, err)
+	}
+	return k, a.checkKeyPackage(k, domain)
 }
 
 // checkKeyPackage checks a KeyPackage by itself (RFC 9420, Section 10.1), and that

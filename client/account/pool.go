@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -144,23 +145,19 @@ func (a *Account) renumber(s *keySet, batch uint64) (*keySet, error) {
 // then has. The first request for a pool costs tokens; later ones bring some only
 // if the service asks for them, because the pool is gone.
 func (a *Account) publish(ctx context.Context, s *keySet) (*wire.PoolStatus, error) {
-	var encoded [][]byte
-	for _, k := range s.keys {
-		b, err := mls.Marshal(k.keys.Public)
-		if err != nil {
-			return nil, err
-		}
-		encoded = append(encoded, b)
+	all, err := a.sealSet(s)
+	if err != nil {
+		return nil, err
 	}
 	answer := new(wire.PoolStatus)
-	for first := 0; first < len(encoded); {
+	for first := 0; first < len(all); {
 		end, size := first, 0
-		for end < len(encoded) && (end == first || size+len(encoded[end]) <= maxPart) {
-			size += len(encoded[end])
+		for end < len(all) && (end == first || size+len(all[end].Sealed) <= maxPart) {
+			size += len(all[end].Sealed)
 			end++
 		}
 		body := &wire.PublishKeyPackages{PoolKey: [32]byte(a.static.poolKeys[poolIndex(s.pool)].Public()), Kind: s.pool, Batch: s.batch,
-			First: uint32(first), KeyPackages: encoded[first:end], Last: end == len(encoded)}
+			First: uint32(first), KeyPackages: all[first:end], Last: end == len(all)}
 		c := a.poolCall(wire.OpPublishKeyPackages, s.pool, body, answer)
 		c.unpaid = a.statusNow().batches[poolIndex(s.pool)] > 0 || first > 0
 		err := a.Call(ctx, c)
@@ -174,6 +171,28 @@ func (a *Account) publish(ctx context.Context, s *keySet) (*wire.PoolStatus, err
 		first = end
 	}
 	return answer, nil
+}
+
+// sealSet encrypts the KeyPackages of a set for those who may use them.
+func (a *Account) sealSet(s *keySet) ([]wire.PublishedKeyPackage, error) {
+	key := seal.PoolKeyOf(a.static.linkWrap)
+	if s.pool == wire.PoolConnection {
+		key = seal.CardKeyOf(a.static.linkWrap)
+	}
+	var out []wire.PublishedKeyPackage
+	for _, k := range s.keys {
+		b, err := mls.Marshal(k.keys.Public)
+		if err != nil {
+			return nil, err
+		}
+		sealed, err := seal.SealKeyPackage(a.cfg.Rand, key, a.static.pool(s.pool), b)
+		if err != nil {
+			return nil, err
+		}
+		end := k.keys.Public.LeafNode.Lifetime.NotAfter + 1
+		out = append(out, wire.PublishedKeyPackage{Sealed: sealed, LastDay: uint32(end/uint64(day.Seconds())) - 1, LastResort: k.keys.Public.LastResort()})
+	}
+	return out, nil
 }
 
 // dropOldSets deletes the private parts of batches of a pool that are over, and the

@@ -3,11 +3,13 @@ package protocol
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/pseudods/pseudods/client/identity"
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/qs"
@@ -84,10 +86,24 @@ func (s *queueStory) publish() {
 		if p.kind == wire.PoolConnection {
 			name += " for first contact"
 		}
+		publish := &wire.PublishKeyPackages{PoolKey: [32]byte(key.Public()), Kind: p.kind, Batch: 1, Last: true}
+		for i, k := range []*mls.KeyPackage{s.owner.kp, last} {
+			sealed := must(seal.SealKeyPackage(seeded(fmt.Sprint(name, i)), packageKey(s.owner, p.kind), wire.PoolIDOf(key.Public()), encoded(k)))
+			publish.KeyPackages = append(publish.KeyPackages, wire.PublishedKeyPackage{Sealed: sealed, LastDay: uint32(now.Unix()/86400) + 30, LastResort: i == 1})
+		}
 		s.ask(name, &wire.Request{Operation: wire.OpPublishKeyPackages, Auth: byOwner, Tokens: [][]byte{paidToken(name)}}, key,
-			"PublishKeyPackages", &wire.PublishKeyPackages{PoolKey: [32]byte(key.Public()), Kind: p.kind, Batch: 1,
-				KeyPackages: [][]byte{encoded(s.owner.kp), encoded(last)}, Last: true}, "PoolStatus")
+			"PublishKeyPackages", publish, "PoolStatus")
 	}
+}
+
+// linkWrap is what a client's contacts have.
+func linkWrap(c *client) secret.Bytes { return secretOf(c.name + "'s link wrap") }
+
+func packageKey(c *client, kind wire.PoolKind) seal.KeyPackageKey {
+	if kind == wire.PoolConnection {
+		return seal.CardKeyOf(linkWrap(c))
+	}
+	return seal.PoolKeyOf(linkWrap(c))
 }
 
 func poolOf(name string) wire.PoolID { return wire.PoolIDOf(signer(name).Public()) }
@@ -99,9 +115,9 @@ func (s *queueStory) contacts() {
 	s.ask("allow_contact", &wire.Request{Operation: wire.OpAllowContact, Auth: byOwner}, signer("carol's group pool"),
 		"AllowContact", &wire.AllowContact{Pool: pool, Contact: tokenOfDave.Hash(pool), Allow: true}, "Empty")
 	s.ask("group_packages", &wire.Request{Operation: wire.OpGroupPackages, Tokens: [][]byte{paidToken("group_packages")}}, nil,
-		"FetchKeyPackage", &wire.FetchKeyPackage{Pool: pool, Contact: tokenOfDave}, "KeyPackage")
+		"FetchKeyPackage", &wire.FetchKeyPackage{Pool: pool, Contact: tokenOfDave}, "SealedKeyPackage")
 	s.ask("connection_packages", &wire.Request{Operation: wire.OpConnectionPackages, Tokens: [][]byte{paidToken("connection_packages")}}, nil,
-		"FetchKeyPackage", &wire.FetchKeyPackage{Pool: poolOf("carol's connection pool")}, "KeyPackage")
+		"FetchKeyPackage", &wire.FetchKeyPackage{Pool: poolOf("carol's connection pool")}, "SealedKeyPackage")
 	card := s.card(s.owner)
 	s.ask("connection_request", &wire.Request{Operation: wire.OpConnectionRequest, Tokens: [][]byte{paidToken("connection_request")}}, nil,
 		"ConnectionRequest", &wire.ConnectionRequest{Address: card.Address, Offer: must(seal.SealOffer(card, s.offer(card)))}, "Empty")
@@ -117,7 +133,8 @@ func (s *queueStory) card(c *client) *wire.ContactCard {
 func cardOf(c *client, address wire.SealedAddress) *wire.ContactCard {
 	user := realIdentity(c)
 	card := &wire.ContactCard{Domain: home, Address: address, OfferKey: *hpkeKey(wire.X25519, c.name+"'s offer key").Public(),
-		Pools: []wire.PoolID{poolOf(c.name + "'s connection pool")}, Identity: cardIdentity(user)}
+		Pools: []wire.PoolID{poolOf(c.name + "'s connection pool")}, PackageKey: [32]byte(packageKey(c, wire.PoolConnection).Reveal()),
+		Identity: cardIdentity(user)}
 	card.Signature = must(user.Key.SignWithLabel(wire.ContactCardLabel, must(card.TBS())))
 	return card
 }

@@ -3,6 +3,7 @@ package protocol
 import (
 	"testing"
 
+	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -77,7 +78,14 @@ var structures = map[string]func() structure{
 	"DeletePool":             empty[wire.DeletePool],
 	"FetchKeyPackage":        empty[wire.FetchKeyPackage],
 	"KeyPackage":             empty[mls.KeyPackage],
+	"SealedKeyPackage":       empty[sealedKeyPackage],
 }
+
+// sealedKeyPackage is an answer that is not encoded further.
+type sealedKeyPackage struct{ octets []byte }
+
+func (s *sealedKeyPackage) MarshalTLS(w *tlscodec.Writer)   { w.Raw(s.octets) }
+func (s *sealedKeyPackage) UnmarshalTLS(r *tlscodec.Reader) { s.octets = r.Rest() }
 
 // example is a value of one of them.
 type example struct {
@@ -89,7 +97,7 @@ type example struct {
 func contactOf(c *client, to *wire.ContactCard) *wire.Contact {
 	card := cardOf(c, *c.seal(wire.AddressReusable, "card", seal.Use{}))
 	o := &wire.Contact{Card: *card, Version: 7, Token: contactToken(c.name + "'s contact token"), Pools: []wire.PoolID{poolOf(c.name + "'s group pool")},
-		LinkWrap: secretOf(c.name + "'s link wrap"), Accepts: octets("hash of an offer", 32), Content: []byte("Good to see you.")}
+		LinkWrap: linkWrap(c), Accepts: octets("hash of an offer", 32), Content: []byte("Good to see you.")}
 	return signed(c, o, to)
 }
 
@@ -133,6 +141,7 @@ func examples(t *testing.T) []example {
 		{"member address", "MemberAddress", &bound},
 		{"queue address", "QueueAddress", &bound.Address},
 		{"queue address under X-Wing", "QueueAddress", &wire.QueueAddress{Domain: home, Sealed: *xwing, Nonce: bound.Address.Nonce}},
+		{"KeyPackage", "KeyPackage", alice.kp},
 		{"KeyPackage address", "KeyPackageAddress", &alice.address},
 		{"KeyPackage address of last resort", "KeyPackageAddress", &lastResort},
 		{"X25519 key", "HPKEKey", hpkeKey(wire.X25519, "X25519 key").Public()},

@@ -103,7 +103,7 @@ func TestOperations(t *testing.T) {
 	g.deliver(g.delivery([]byte("no")), wire.Revoked)
 
 	poolSign := r.newSigner()
-	publish := &wire.PublishKeyPackages{PoolKey: [32]byte(poolSign.Public()), Kind: wire.PoolGroup, Batch: 1, KeyPackages: [][]byte{r.keyPackage(nil)}}
+	publish := &wire.PublishKeyPackages{PoolKey: [32]byte(poolSign.Public()), Kind: wire.PoolGroup, Batch: 1, KeyPackages: []wire.PublishedKeyPackage{keyPackage()}}
 	pool := wire.PoolIDOf(poolSign.Public())
 	r.wantCode("a pool for free", r.handle(r.request(wire.OpPublishKeyPackages, publish, poolSign, nil), nil), wire.CodeTokenRequired)
 	first := r.request(wire.OpPublishKeyPackages, publish, poolSign, pay)
@@ -112,7 +112,7 @@ func TestOperations(t *testing.T) {
 		r.must(r.handle(first, &status))
 	}
 	publish.First, publish.Last = 1, true
-	publish.KeyPackages = [][]byte{r.keyPackage(nil)}
+	publish.KeyPackages = []wire.PublishedKeyPackage{keyPackage()}
 	r.must(r.handle(r.request(wire.OpPublishKeyPackages, publish, poolSign, nil), &status)) // only its creation costs
 	if status != (wire.PoolStatus{Batch: 1, Left: 2}) {
 		t.Fatalf("status %+v", status)
@@ -121,7 +121,7 @@ func TestOperations(t *testing.T) {
 	r.must(r.handle(r.request(wire.OpAllowContact, &wire.AllowContact{Pool: pool, Contact: token.Hash(pool), Allow: true}, poolSign, nil), nil))
 	fetch := &wire.FetchKeyPackage{Pool: pool, Contact: token}
 	r.wantCode("a KeyPackage for free", r.handle(r.request(wire.OpGroupPackages, fetch, nil, nil), nil), wire.CodeTokenRequired)
-	var got mls.KeyPackage
+	var got sealedKeyPackage
 	r.must(r.handle(r.request(wire.OpGroupPackages, fetch, nil, pay), &got))
 	r.wantCode("the other pool", r.handle(r.request(wire.OpConnectionPackages, fetch, nil, pay), nil), wire.CodeExhausted)
 	offer := &wire.ConnectionRequest{Address: g.members[0].address.Sealed, Offer: []byte("offer")}
@@ -287,3 +287,8 @@ func TestHandleStream(t *testing.T) {
 		}
 	}
 }
+
+// sealedKeyPackage is an answer that is not encoded further.
+type sealedKeyPackage []byte
+
+func (s *sealedKeyPackage) UnmarshalTLS(r *tlscodec.Reader) { *s = r.Rest() }

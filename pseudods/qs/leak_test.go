@@ -3,6 +3,7 @@ package qs_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,8 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
@@ -46,9 +49,8 @@ func (r *rig) messages(groupID []byte, pseudonym wire.PseudonymousCredential) ma
 	r.Helper()
 	credential, err := pseudonym.Credential()
 	r.must(err)
-	keyPackage := r.keyPackage(func(k *mls.KeyPackage) { k.LeafNode.Credential = credential })
-	var k mls.KeyPackage
-	r.must(mls.Unmarshal(keyPackage, &k))
+	k := mls.KeyPackage{Version: mls.MLS10, CipherSuite: mls.X25519AES128GCM, InitKey: random[[]byte](32), Signature: random[[]byte](64), LeafNode: mls.LeafNode{
+		EncryptionKey: random[[]byte](32), SignatureKey: random[[]byte](32), Credential: credential, Source: mls.LeafNodeSourceKeyPackage, Signature: random[[]byte](64)}}
 	out := map[string][]byte{}
 	for name, m := range map[string]*mls.Message{
 		"application message": {WireFormat: mls.WireFormatPrivateMessage, PrivateMessage: &mls.PrivateMessage{GroupID: groupID, Epoch: 7,
@@ -207,7 +209,12 @@ func TestINV02QueueStoreCopy(t *testing.T) {
 	// A pool, a contact and an offer.
 	poolSign, token := r.newSigner(), contactToken()
 	pool := wire.PoolIDOf(poolSign.Public())
-	_, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{PoolKey: [32]byte(poolSign.Public()), Kind: wire.PoolGroup, Batch: 1, Last: true, KeyPackages: [][]byte{r.keyPackage(nil)}})
+	pseudonym := random[[]byte](16)
+	needles["pseudonym in a KeyPackage"] = pseudonym
+	sealedPackage, err := seal.SealKeyPackage(rand.Reader, seal.PoolKeyOf(secret.New(random[[]byte](32))), pool, append(random[[]byte](300), pseudonym...))
+	r.must(err)
+	_, err = r.service.Publish(r.ctx, &wire.PublishKeyPackages{PoolKey: [32]byte(poolSign.Public()), Kind: wire.PoolGroup, Batch: 1, Last: true,
+		KeyPackages: []wire.PublishedKeyPackage{{Sealed: sealedPackage, LastDay: today() + 90}}})
 	r.must(err)
 	r.must(r.service.Allow(r.ctx, &wire.AllowContact{Pool: pool, Contact: token.Hash(pool), Allow: true}))
 	_, err = r.service.Take(r.ctx, wire.PoolGroup, &wire.FetchKeyPackage{Pool: pool, Contact: token}, [32]byte{1})

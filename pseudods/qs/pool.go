@@ -3,58 +3,31 @@ package qs
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
 
-	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// Publish adds KeyPackages to the batch being staged of a pool. Each must be
-// valid by itself and for at least the rest of the day, else nothing is
-// published. It fails with [ErrKeyPackage] or [ErrBatch].
+// Publish adds KeyPackages to the batch being staged of a pool. Whether they are
+// any good only those can tell who use them. It fails with [ErrKeyPackage] if one
+// is too large, or would not be handed out today or after more than
+// [MaxKeyPackageDays], or with [ErrBatch]; then nothing is published.
 func (s *Service) Publish(ctx context.Context, p *wire.PublishKeyPackages) (*wire.PoolStatus, error) {
 	part := Part{Key: p.PoolKey, Kind: p.Kind, Batch: p.Batch, First: p.First, Last: p.Last}
-	now := s.cfg.Now()
-	for _, encoded := range p.KeyPackages {
-		if len(encoded) > MaxKeyPackage {
-			return nil, fmt.Errorf("%w: %d octets", ErrKeyPackage, len(encoded))
+	today := s.today()
+	for _, k := range p.KeyPackages {
+		switch last := Day(k.LastDay); {
+		case len(k.Sealed) == 0 || len(k.Sealed) > MaxKeyPackage:
+			return nil, fmt.Errorf("%w: %d octets", ErrKeyPackage, len(k.Sealed))
+		case last < today || last > today+MaxKeyPackageDays:
+			return nil, fmt.Errorf("%w: lifetime", ErrKeyPackage)
 		}
-		k, err := checkKeyPackage(encoded, now)
-		if err != nil {
-			return nil, err
-		}
-		part.KeyPackages = append(part.KeyPackages, k)
+		part.KeyPackages = append(part.KeyPackages, KeyPackage{Encoded: k.Sealed, LastDay: Day(k.LastDay), LastResort: k.LastResort})
 	}
 	status, err := s.cfg.Store.Publish(ctx, wire.PoolIDOf(p.PoolKey[:]), part)
 	if err != nil {
 		return nil, err
 	}
 	return &status, nil
-}
-
-// checkKeyPackage checks a KeyPackage as RFC 9420, Section 10.1, asks of it by
-// itself: its users do the same, and should not have to pay for the discovery.
-func checkKeyPackage(encoded []byte, now time.Time) (KeyPackage, error) {
-	fail := func(err error) (KeyPackage, error) { return KeyPackage{}, fmt.Errorf("%w: %w", ErrKeyPackage, err) }
-	var k mls.KeyPackage
-	if err := mls.UnmarshalWithin(mls.Limits{MaxBytes: MaxKeyPackage, MaxElements: 1024}, encoded, &k); err != nil {
-		return fail(err)
-	}
-	suite, err := k.CipherSuite.Suite()
-	if err != nil {
-		return fail(err)
-	}
-	if err := k.Verify(suite); err != nil {
-		return fail(err)
-	}
-	// The last whole day: who gets it then has it for some hours at least.
-	end := min(k.LeafNode.Lifetime.NotAfter, math.MaxUint32)
-	last := (end+1)/(24*60*60) - 1
-	if !k.LeafNode.Lifetime.Contains(now) || end < 24*60*60 || last < uint64(dayOf(now)) {
-		return KeyPackage{}, fmt.Errorf("%w: lifetime", ErrKeyPackage)
-	}
-	return KeyPackage{Encoded: encoded, LastDay: Day(last), LastResort: k.LastResort()}, nil
 }
 
 // Take hands out a KeyPackage of a pool, by the digest of the request: the same

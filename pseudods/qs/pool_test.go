@@ -1,13 +1,11 @@
 package qs_test
 
 import (
-	"crypto/rand"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/secret"
-	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -15,38 +13,19 @@ import (
 
 const day = 24 * 60 * 60
 
-// keyPackage makes a KeyPackage, after change has had its way with it.
-func (r *rig) keyPackage(change func(*mls.KeyPackage)) []byte {
-	r.Helper()
-	suite, err := mls.X25519AES128GCM.Suite()
-	r.must(err)
-	sign := r.newSigner()
-	_, initKey, err := suite.GenerateKeyPair(rand.Reader)
-	r.must(err)
-	_, encryptionKey, err := suite.GenerateKeyPair(rand.Reader)
-	r.must(err)
-	now := uint64(time.Now().Unix())
-	k := &mls.KeyPackage{Version: mls.MLS10, CipherSuite: suite.ID(), InitKey: initKey, LeafNode: mls.LeafNode{
-		EncryptionKey: encryptionKey,
-		SignatureKey:  sign.Public(),
-		Credential:    mls.BasicCredential(random[[]byte](16)),
-		Capabilities: mls.Capabilities{Versions: []mls.ProtocolVersion{mls.MLS10}, CipherSuites: []mls.CipherSuite{suite.ID()},
-			Credentials: []mls.CredentialType{mls.CredentialTypeBasic}},
-		Source:   mls.LeafNodeSourceKeyPackage,
-		Lifetime: mls.Lifetime{NotBefore: now - day, NotAfter: now + 90*day},
-	}}
-	if change != nil {
-		change(k)
-	}
-	r.must(k.LeafNode.Sign(sign, nil, 0))
-	r.must(k.Sign(sign))
-	b, err := mls.Marshal(k)
-	r.must(err)
-	return b
+// today is the present day.
+func today() uint32 { return uint32(time.Now().Unix() / day) }
+
+// keyPackage makes what stands for a sealed KeyPackage: the service does not look
+// inside.
+func keyPackage() wire.PublishedKeyPackage {
+	return wire.PublishedKeyPackage{Sealed: random[[]byte](500), LastDay: today() + 90}
 }
 
-func lastResort(k *mls.KeyPackage) {
-	k.Extensions = append(k.Extensions, mls.Extension{Type: mls.ExtensionTypeLastResort})
+func lastResort() wire.PublishedKeyPackage {
+	k := keyPackage()
+	k.LastResort = true
+	return k
 }
 
 func contactToken() wire.ContactToken {
@@ -57,13 +36,13 @@ func TestKeyPackages(t *testing.T) {
 	r := newRig(t, nil)
 	owner := [32]byte(r.newSigner().Public())
 	pool := wire.PoolIDOf(owner[:])
-	first, second, last := r.keyPackage(nil), r.keyPackage(nil), r.keyPackage(lastResort)
-	status, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{PoolKey: owner, Kind: wire.PoolGroup, Batch: 1, KeyPackages: [][]byte{last, first}})
+	first, second, last := keyPackage(), keyPackage(), lastResort()
+	status, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{PoolKey: owner, Kind: wire.PoolGroup, Batch: 1, KeyPackages: []wire.PublishedKeyPackage{last, first}})
 	r.must(err)
 	if *status != (wire.PoolStatus{Staged: 2}) {
 		t.Fatalf("status %+v", status)
 	}
-	status, err = r.service.Publish(r.ctx, &wire.PublishKeyPackages{PoolKey: owner, Kind: wire.PoolGroup, Batch: 1, First: 2, KeyPackages: [][]byte{second}, Last: true})
+	status, err = r.service.Publish(r.ctx, &wire.PublishKeyPackages{PoolKey: owner, Kind: wire.PoolGroup, Batch: 1, First: 2, KeyPackages: []wire.PublishedKeyPackage{second}, Last: true})
 	r.must(err)
 	if *status != (wire.PoolStatus{Batch: 1, Left: 2}) {
 		t.Fatalf("status %+v", status)
@@ -73,14 +52,14 @@ func TestKeyPackages(t *testing.T) {
 	take := func(token wire.ContactToken, request byte) ([]byte, error) {
 		return r.service.Take(r.ctx, wire.PoolGroup, &wire.FetchKeyPackage{Pool: pool, Contact: token}, [32]byte{request})
 	}
-	for n, want := range [][]byte{first, second, last, last} {
+	for n, want := range []wire.PublishedKeyPackage{first, second, last, last} {
 		got, err := take(friend, byte(n))
 		r.must(err)
-		if string(got) != string(want) {
+		if string(got) != string(want.Sealed) {
 			t.Fatalf("request %d got another KeyPackage", n)
 		}
 	}
-	if got, err := take(friend, 0); err != nil || string(got) != string(first) {
+	if got, err := take(friend, 0); err != nil || string(got) != string(first.Sealed) {
 		t.Errorf("a retry: %v", err)
 	}
 	for name, f := range map[string]func() ([]byte, error){
@@ -107,33 +86,29 @@ func TestKeyPackages(t *testing.T) {
 
 func TestUselessKeyPackages(t *testing.T) {
 	r := newRig(t, nil)
-	now := uint64(time.Now().Unix())
-	good := r.keyPackage(nil)
-	badSignature := r.keyPackage(nil)
-	badSignature[len(badSignature)-1] ^= 1
-	for name, b := range map[string][]byte{
-		"empty":         {},
-		"prefix":        good[:len(good)-1],
-		"trailing":      append(good[:len(good):len(good)], 0),
-		"signature":     badSignature,
-		"too large":     make([]byte, qs.MaxKeyPackage+1),
-		"expired":       r.keyPackage(func(k *mls.KeyPackage) { k.LeafNode.Lifetime.NotAfter = now - 1 }),
-		"ends today":    r.keyPackage(func(k *mls.KeyPackage) { k.LeafNode.Lifetime.NotAfter = now/day*day + day - 2 }),
-		"not yet":       r.keyPackage(func(k *mls.KeyPackage) { k.LeafNode.Lifetime.NotBefore = now + 3600 }),
-		"unknown suite": r.keyPackage(func(k *mls.KeyPackage) { k.CipherSuite = 0x7777 }),
-		"version":       r.keyPackage(func(k *mls.KeyPackage) { k.Version = 9 }),
+	with := func(change func(*wire.PublishedKeyPackage)) wire.PublishedKeyPackage {
+		k := keyPackage()
+		change(&k)
+		return k
+	}
+	for name, k := range map[string]wire.PublishedKeyPackage{
+		"empty":     with(func(k *wire.PublishedKeyPackage) { k.Sealed = nil }),
+		"too large": with(func(k *wire.PublishedKeyPackage) { k.Sealed = make([]byte, qs.MaxKeyPackage+1) }),
+		"expired":   with(func(k *wire.PublishedKeyPackage) { k.LastDay = today() - 1 }),
+		"forever":   with(func(k *wire.PublishedKeyPackage) { k.LastDay = today() + qs.MaxKeyPackageDays + 1 }),
 	} {
-		_, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{Kind: wire.PoolConnection, Batch: 1, KeyPackages: [][]byte{good, b}, Last: true})
+		_, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{Kind: wire.PoolConnection, Batch: 1,
+			KeyPackages: []wire.PublishedKeyPackage{keyPackage(), k}, Last: true})
 		if !errors.Is(err, qs.ErrKeyPackage) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{Kind: wire.PoolConnection, Batch: 1, KeyPackages: [][]byte{r.keyPackage(lastResort), r.keyPackage(lastResort)}})
+	_, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{Kind: wire.PoolConnection, Batch: 1, KeyPackages: []wire.PublishedKeyPackage{lastResort(), lastResort()}})
 	r.want(err, qs.ErrBatch)
-	forever, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{Kind: wire.PoolConnection, Batch: 1, Last: true,
-		KeyPackages: [][]byte{r.keyPackage(func(k *mls.KeyPackage) { k.LeafNode.Lifetime.NotAfter = 1<<64 - 1 })}})
-	if err != nil || forever.Left != 1 {
-		t.Errorf("without end: %v, %v", forever, err)
+	long, err := r.service.Publish(r.ctx, &wire.PublishKeyPackages{Kind: wire.PoolConnection, Batch: 1, Last: true,
+		KeyPackages: []wire.PublishedKeyPackage{with(func(k *wire.PublishedKeyPackage) { k.LastDay = today() + qs.MaxKeyPackageDays })}})
+	if err != nil || long.Left != 1 {
+		t.Errorf("for a year: %v, %v", long, err)
 	}
 }
 

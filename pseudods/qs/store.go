@@ -31,10 +31,12 @@ const (
 	MaxPage       = 1024               // entries of one read
 	MaxBatch      = 1024               // KeyPackages of a batch
 	MaxKeyPackage = 16 << 10
-	MaxPart       = 512 << 10 // octets of the KeyPackages of one part
-	MaxContacts   = 4096      // of one pool
-	EntryOverhead = 64        // octets that an entry counts for beside its ciphertext
-	MaxMarks      = 1 << 16   // addresses of a queue that were used or revoked
+	// MaxKeyPackageDays is for how many days a KeyPackage may be handed out.
+	MaxKeyPackageDays = 366
+	MaxPart           = 512 << 10 // octets of the KeyPackages of one part
+	MaxContacts       = 4096      // of one pool
+	EntryOverhead     = 64        // octets that an entry counts for beside its ciphertext
+	MaxMarks          = 1 << 16   // addresses of a queue that were used or revoked
 )
 
 // Day is a day since the Unix epoch. No store holds a finer time.
@@ -160,9 +162,9 @@ type Claim struct {
 }
 
 // Pools keeps KeyPackages; the pool is the partition key. Whoever controls the
-// store can at most see the KeyPackages, how many were handed out, and how many
+// store can at most see how large the KeyPackages are, how many were handed out, and how many
 // contacts a pool has; hand out KeyPackages twice, withhold them, or put in
-// others, which the contacts refuse unless they carry a credential they accept.
+// others, which do not open for those who know the pool.
 type Pools interface {
 	// Publish adds a part to the batch being staged, creating the pool if there
 	// is none. With the last part the batch replaces the one in use, in one

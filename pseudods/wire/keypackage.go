@@ -42,9 +42,8 @@ type PublishKeyPackages struct {
 	// First is the number of KeyPackages of the batch that were published
 	// before this part; parts come in order.
 	First uint32
-	// KeyPackages are encoded. Those marked as last resort serve when no other
-	// is left; there is at most one in a batch.
-	KeyPackages [][]byte
+	// KeyPackages of which one at most in a batch is of last resort.
+	KeyPackages []PublishedKeyPackage
 	// Last tells that the batch is complete.
 	Last bool
 }
@@ -59,8 +58,8 @@ func (p *PublishKeyPackages) MarshalTLS(w *tlscodec.Writer) {
 	w.Uint64(p.Batch)
 	w.Uint32(p.First)
 	w.Vector(func(w *tlscodec.Writer) {
-		for _, k := range p.KeyPackages {
-			w.Opaque(k)
+		for i := range p.KeyPackages {
+			p.KeyPackages[i].MarshalTLS(w)
 		}
 	})
 	w.Bool(p.Last)
@@ -76,8 +75,37 @@ func (p *PublishKeyPackages) UnmarshalTLS(r *tlscodec.Reader) {
 	}
 	p.Batch = r.Uint64()
 	p.First = r.Uint32()
-	r.Vector(func(r *tlscodec.Reader) { p.KeyPackages = append(p.KeyPackages, r.Opaque()) })
+	r.Vector(func(r *tlscodec.Reader) {
+		var k PublishedKeyPackage
+		k.UnmarshalTLS(r)
+		p.KeyPackages = append(p.KeyPackages, k)
+	})
 	p.Last = r.Bool()
+}
+
+// PublishedKeyPackage is a KeyPackage as a queue service keeps it. The service
+// cannot read it: the KeyPackages of a pool show pseudonyms that belong to one
+// client, and nobody but those who use them shall know that.
+type PublishedKeyPackage struct {
+	// Sealed is the encoded KeyPackage, encrypted by package seal.
+	Sealed []byte
+	// LastDay is the last day on which it is handed out, in days since the Unix
+	// epoch: the last whole one of its lifetime.
+	LastDay uint32
+	// LastResort tells that it serves when no other is left, again and again.
+	LastResort bool
+}
+
+// MarshalTLS encodes k.
+func (k *PublishedKeyPackage) MarshalTLS(w *tlscodec.Writer) {
+	w.Opaque(k.Sealed)
+	w.Uint32(k.LastDay)
+	w.Bool(k.LastResort)
+}
+
+// UnmarshalTLS decodes k.
+func (k *PublishedKeyPackage) UnmarshalTLS(r *tlscodec.Reader) {
+	*k = PublishedKeyPackage{Sealed: r.Opaque(), LastDay: r.Uint32(), LastResort: r.Bool()}
 }
 
 // PoolStatus tells a pool's owner what is there.
@@ -147,8 +175,8 @@ func (d *DeletePool) UnmarshalTLS(r *tlscodec.Reader) {
 }
 
 // FetchKeyPackage is the body of [OpConnectionPackages] and [OpGroupPackages],
-// which nobody signs and tokens pay for. The answer is one encoded KeyPackage,
-// or [CodeExhausted], which never tells why.
+// which nobody signs and tokens pay for. The answer is the Sealed of one
+// [PublishedKeyPackage], or [CodeExhausted], which never tells why.
 type FetchKeyPackage struct {
 	Pool PoolID
 	// Contact is for a pool of kind [PoolGroup]; absent for the other.

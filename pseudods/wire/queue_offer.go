@@ -18,6 +18,8 @@ type ContactCard struct {
 	// Pools are the user's connection pools, one for each client. There may be
 	// none.
 	Pools []PoolID
+	// PackageKey opens the KeyPackages of these pools, see package seal.
+	PackageKey [PackageKeySize]byte
 	// Identity says whose card it is: a credential that the services do not
 	// interpret and never see, as the card does not pass through them.
 	Identity []byte
@@ -31,6 +33,7 @@ func (c *ContactCard) marshalContent(w *tlscodec.Writer) {
 	c.Address.MarshalTLS(w)
 	c.OfferKey.MarshalTLS(w)
 	writePools(w, c.Pools)
+	w.Raw(c.PackageKey[:])
 	w.Opaque(c.Identity)
 }
 
@@ -49,6 +52,7 @@ func (c *ContactCard) UnmarshalTLS(r *tlscodec.Reader) {
 	c.Address.UnmarshalTLS(r)
 	c.OfferKey.UnmarshalTLS(r)
 	c.Pools = readPools(r)
+	copy(c.PackageKey[:], r.Fixed(PackageKeySize))
 	c.Identity = r.Opaque()
 	c.Signature = r.Opaque()
 }
@@ -89,6 +93,10 @@ func (c *ConnectionRequest) UnmarshalTLS(r *tlscodec.Reader) {
 // Users make one for each contact and register its hash, see [AllowContact].
 type ContactToken struct{ secret.Bytes }
 
+// PackageKeySize is the size in octets of the key that opens a pool's
+// KeyPackages.
+const PackageKeySize = 32
+
 // LinkWrapSize is the size of [Contact].LinkWrap in octets.
 const LinkWrapSize = 32
 
@@ -118,8 +126,8 @@ type Contact struct {
 	// leave Pools empty and grant them after acceptance.
 	Token ContactToken
 	Pools []PoolID
-	// LinkWrap opens the [SealedLinkKey] of the sender's KeyPackages, so that who
-	// adds the sender to a group sees whom it adds. LinkWrapSize octets.
+	// LinkWrap opens the KeyPackages in Pools and the [SealedLinkKey] in each, so
+	// that who adds the sender to a group sees whom it adds. LinkWrapSize octets.
 	LinkWrap secret.Bytes
 	// Accepts is the hash of the offer that this answers, or empty.
 	Accepts []byte

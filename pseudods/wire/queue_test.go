@@ -51,7 +51,7 @@ func queueSamples() []sample {
 		{"connection request", &ConnectionRequest{sealed, []byte("offer")}, func() structure { return new(ConnectionRequest) }},
 		{"contact", &Contact{Card: card, Token: token, Pools: []PoolID{{1}}, LinkWrap: secret.New(make([]byte, 32)), Accepts: []byte{1}, Content: []byte("hello"),
 			Version: 7, Signature: []byte{2}}, func() structure { return new(Contact) }},
-		{"publish KeyPackages", &PublishKeyPackages{Kind: PoolGroup, Batch: 1, First: 2, KeyPackages: [][]byte{{1}}, Last: true}, func() structure { return new(PublishKeyPackages) }},
+		{"publish KeyPackages", &PublishKeyPackages{Kind: PoolGroup, Batch: 1, First: 2, KeyPackages: []PublishedKeyPackage{{[]byte{1}, 20000, true}}, Last: true}, func() structure { return new(PublishKeyPackages) }},
 		{"pool status", &PoolStatus{1, 2, 3}, func() structure { return new(PoolStatus) }},
 		{"allow contact", &AllowContact{PoolID{1}, ContactHash{2}, true}, func() structure { return new(AllowContact) }},
 		{"delete pool", &DeletePool{[32]byte{1}}, func() structure { return new(DeletePool) }},
