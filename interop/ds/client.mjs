@@ -15,6 +15,8 @@ const lastResort = 0x000a
 const groupInfoHeader = "00010004"
 const keyPackageHeader = "00010005"
 
+const today = () => Math.floor(Date.now() / 86400_000)
+
 const kindOf = { welcome: "join", commit: "commit", proposal: "proposal", application: "text" }
 
 export class Client extends Member {
@@ -114,18 +116,20 @@ export class Client extends Member {
   }
 
   // publish puts two KeyPackages into a pool, from which who has the contact
-  // token may fetch.
-  async publish() {
+  // token may fetch, and which open for who has the link_wrap.
+  async publish(args) {
+    const linkWrap = args?.linkWrap ?? sealed.random(32)
     const token = sealed.random(32)
     const key = sealed.random(32)
     const pool = sealed.poolID(sealed.publicKey(key))
     const by = { auth_type: "queue", key }
     const packages = [await this.invitable(), await this.invitable({ last: true })]
+    const packageKey = sealed.groupPackageKey(linkWrap)
     const status = await this.services.ask("publish_key_packages", { pool_key: sealed.publicKey(key), kind: "group", batch: 1, first: 0,
-      key_packages: packages.map((p) => p.keyPackage), last: true }, by)
+      key_packages: packages.map((p, i) => ({ sealed: sealed.sealKeyPackage(packageKey, pool, p.keyPackage), last_day: today() + 29, last_resort: i === 1 })), last: true }, by)
     if (status.left !== 1) throw new Error(`${status.left} KeyPackages`)
     await this.services.ask("allow_contact", { pool, contact: sealed.contactHash(pool, token), allow: true }, by)
-    return { pool, token }
+    return { pool, token, link_wrap: linkWrap }
   }
 
   // found creates a group, with a policy and extensions of its GroupContext.

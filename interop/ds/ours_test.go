@@ -7,6 +7,7 @@ import (
 
 	"github.com/pseudods/pseudods/client/identity"
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/seal"
@@ -161,13 +162,18 @@ func (c *ours) invite(keyPackage []byte) error {
 }
 
 // fetch takes a KeyPackage from a pool.
-func (c *ours) fetch(pool, token []byte) []byte {
+func (c *ours) fetch(pool, token, linkWrap []byte) []byte {
 	c.T.Helper()
-	kp := new(mls.KeyPackage)
+	var sealed rest
 	c.ok(c.ask(&wire.Request{Operation: wire.OpGroupPackages}, nil,
-		&wire.FetchKeyPackage{Pool: wire.PoolID(pool), Contact: wire.ContactToken{Bytes: secret.New(token)}}, kp))
-	return must(mls.Marshal(kp))
+		&wire.FetchKeyPackage{Pool: wire.PoolID(pool), Contact: wire.ContactToken{Bytes: secret.New(token)}}, &sealed))
+	return must(seal.OpenKeyPackage(seal.PoolKeyOf(secret.New(linkWrap)), wire.PoolID(pool), sealed))
 }
+
+// rest is an answer that is not encoded further.
+type rest []byte
+
+func (o *rest) UnmarshalTLS(r *tlscodec.Reader) { *o = r.Rest() }
 
 func (c *ours) say(text string) {
 	c.T.Helper()

@@ -40,7 +40,7 @@ export class Person extends Client {
     const address = sealed.random(16)
     this.addresses.set(hex(address), {})
     const content = { version: "v1", domain: this.home, address: await sealed.sealAddress(this.addressKey, "reusable", { queue: this.queue, address }),
-      offer_key: this.offerKey, pools: [], identity: this.identity }
+      offer_key: this.offerKey, pools: [], package_key: sealed.connectionPackageKey(this.linkWrap), identity: this.identity }
     const tbs = encode("ContactCardTBS", { label: utf8("pseudods 1.0 ContactCard"), ...content })
     this.ownCard = { ...content, signature: sealed.sign(this.realKey, "pseudods 1.0 ContactCard", tbs) }
     return { card: "pseudods-card:" + Buffer.from(encode("ContactCard", this.ownCard)).toString("base64url") }
@@ -60,7 +60,7 @@ export class Person extends Client {
   // accept answers the offer that came last with the right to add this client.
   async acceptOffer() {
     const { card } = this.asked.contact
-    const { pool, token } = await this.publish()
+    const { pool, token } = await this.publish({ linkWrap: this.linkWrap })
     const contact = { card: this.ownCard, version: ++this.version, token, pools: [pool], link_wrap: this.linkWrap,
       accepts: sealed.offerHash(this.asked.offer), content: "" }
     contact.signature = sealed.sign(this.realKey, "pseudods 1.0 Contact", tbsFor(card, contact))

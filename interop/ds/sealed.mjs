@@ -96,6 +96,15 @@ export const openWelcomeEntry = (key, entry) => {
 }
 export const openPayload = (key, payload) => unpad(gcm(bytes(key), zeroNonce).decrypt(bytes(payload)))
 
+// KeyPackages of a pool.
+export const groupPackageKey = (linkWrap) => hmac(sha256, bytes(linkWrap), utf8("pseudods 1.0 group pool"))
+export const connectionPackageKey = (linkWrap) => hmac(sha256, bytes(linkWrap), utf8("pseudods 1.0 connection pool"))
+export const sealKeyPackage = (packageKey, pool, keyPackage) => {
+  const salt = random(32)
+  const key = hmac(sha256, packageKey, concat(utf8("pseudods 1.0 KeyPackage"), salt))
+  return concat(salt, gcm(key, zeroNonce, bytes(pool)).encrypt(pad(keyPackage)))
+}
+
 export function paddedSize(n) {
   if (n <= 256) return 256
   const e = Math.floor(Math.log2(n))

@@ -61,9 +61,12 @@ func TestInvitedIntoOurGroup(t *testing.T) {
 	c, ts := newOurs(t, "our founder"), open(t)
 	c.found(&wire.GroupPolicy{Profile: wire.ProfilePseudonymous, MaxMembers: 10, BarePseudonyms: true, ExternalJoins: true}, nil)
 
-	var pool struct{ Pool, Token octets }
+	var pool struct {
+		Pool, Token octets
+		LinkWrap    octets `json:"link_wrap"`
+	}
 	ts.do("publish", nil, &pool)
-	c.ok(c.invite(c.fetch(pool.Pool, pool.Token)))
+	c.ok(c.invite(c.fetch(pool.Pool, pool.Token, pool.LinkWrap)))
 	expect(ts, "join", "")
 	talk(c, ts)
 
