@@ -19,6 +19,7 @@ type command struct {
 }
 
 var commands = []command{
+	{"demo", "play a story with real services and people", playDemo},
 	{"serve", "run the service", serve},
 	{"keys", "make, list or rotate keys", keys},
 	{"invite", "make invite codes", invite},

@@ -23,7 +23,7 @@ cmd/pseudo                     <- client client/account client/vault client/wall
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
-cmd/pseudods                   <- internal/daemon privacypass/keyring pseudods/server pseudods/wire storage/badger
+cmd/pseudods                   <- pseudods/demo internal/daemon privacypass/keyring pseudods/server pseudods/wire storage/badger
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -47,6 +47,8 @@ privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
 privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
 pseudods/audit                 <- storage/badger
+pseudods/demo                  <- client client/account client/vault internal/secret privacypass/client/httpapi pseudods/audit \
+                                  pseudods/httpapi pseudods/server
 pseudods/desk                  <- privacypass pseudods/wire tokens
 pseudods/ds                    <- internal/secret internal/tlscodec mls mls/epoch mls/publicgroup mls/tree pseudods/desk \
                                   pseudods/ds/atrest pseudods/seal pseudods/wire tokens
@@ -94,6 +96,7 @@ privacypass/internal/voprf  <- filippo.io/bigmod filippo.io/nistec github.com/gt
 privacypass/issuer          <- filippo.io/bigmod
 privacypass/issuer/host     <- github.com/prometheus/client_golang/prometheus
 privacypass/issuer/httpapi  <- github.com/prometheus/client_golang/prometheus
+pseudods/demo               <- github.com/prometheus/client_golang/prometheus github.com/prometheus/common/expfmt
 pseudods/server             <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options
 `

@@ -172,7 +172,9 @@ func (r *Ring) Advance(now time.Time) error { return r.advance(now, false, false
 
 // Rotate makes a new key ahead of time. If the others are compromised they are
 // deleted: the addresses that were sealed to them are dead at once.
-func (r *Ring) Rotate(now time.Time, compromised bool) error { return r.advance(now, true, compromised) }
+func (r *Ring) Rotate(now time.Time, compromised bool) error {
+	return r.advance(now, true, compromised)
+}
 
 func (r *Ring) advance(now time.Time, rotate, compromised bool) error {
 	r.mu.Lock()
