@@ -98,7 +98,7 @@ privacypass/issuer/host     <- github.com/prometheus/client_golang/prometheus
 privacypass/issuer/httpapi  <- github.com/prometheus/client_golang/prometheus
 pseudods/demo               <- github.com/prometheus/client_golang/prometheus github.com/prometheus/common/expfmt
 pseudods/server             <- github.com/prometheus/client_golang/prometheus
-storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options
+storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options github.com/google/btree
 `
 
 // neverLinked: what a program or package must not contain, whatever the path of

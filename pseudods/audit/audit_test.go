@@ -235,7 +235,8 @@ func TestLines(t *testing.T) {
 // TestStores: keys, values and what was deleted but is still in the files.
 func TestStores(t *testing.T) {
 	root := t.TempDir()
-	db, err := badger.Open(badger.Config{Dir: filepath.Join(root, "db"), Format: badger.Format{Name: "test", Version: 1}, MinFree: 1})
+	cfg := badger.Config{Dir: filepath.Join(root, "db"), Format: badger.Format{Name: "test", Version: 1}, MinFree: 1}
+	db, err := badger.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +255,13 @@ func TestStores(t *testing.T) {
 		tx.Put(append([]byte("k"), inKey...), inValue)
 		tx.Put(gone, []byte("value"))
 	})
+	// What is deleted at once never gets into the tables.
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = badger.Open(cfg); err != nil {
+		t.Fatal(err)
+	}
 	put(func(tx *badger.Tx) { tx.Delete(gone) })
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

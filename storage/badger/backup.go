@@ -29,11 +29,14 @@ func (db *DB) Backup(ctx context.Context, w io.Writer, base *backup.Backup) (*ba
 	if db.failed.Load() {
 		return nil, ErrFailed // the last batch may not be durable
 	}
+	s, err := db.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
 	if err := db.verify(); err != nil {
 		return nil, err
 	}
-	s := db.snapshot()
-	defer s.close()
 	m, err := db.manifest(s)
 	if err != nil {
 		return nil, err

@@ -2,8 +2,6 @@ package badger
 
 import (
 	"fmt"
-
-	engine "github.com/dgraph-io/badger/v4"
 )
 
 // Step is a moment at which [Config.Fault] can fail the disk.
@@ -15,11 +13,19 @@ const (
 	StepAnswer              // batch and fence are durable, nobody was answered
 	StepDrop                // before a prefix is dropped
 	StepDropped             // the prefix is dropped, the caller was not answered
+	StepSettle              // a part of a journal's records is in the tables
+	StepSettled             // all of them are, and the journal is still there
 )
 
-// batch is what the committer gathered since the last transaction.
+// The limits of a batch, which is written when one is reached.
+const (
+	maxBatch      = 4 << 20 // octets, counted as for a request
+	maxBatchWrite = 1 << 15 // writes
+)
+
+// batch is what the committer gathered since the last sync.
 type batch struct {
-	txn     *engine.Txn
+	latest  map[string]change // by key
 	members []member
 	bytes   int
 	writes  int
@@ -33,40 +39,19 @@ type member struct {
 	err error // its own error; nil if its writes are in the batch
 }
 
-func (db *DB) newBatch() *batch { return &batch{txn: db.engine.NewTransaction(true)} }
+func newBatch() *batch { return &batch{latest: map[string]change{}} }
 
-// add moves the request's writes into the batch, which it writes first if they
-// do not fit. The request then goes into the next batch as it is: what it read
-// has become durable and has not changed.
-func (db *DB) add(tx *Tx) error {
-	b := db.batch
-	if b.bytes+tx.bytes > db.cfg.Format.maxRequest() || b.writes+len(tx.writes) > MaxWrites {
-		db.flush()
-		if db.failed.Load() {
-			return ErrFailed
-		}
-		b = db.newBatch()
-		db.batch = b
-	}
-	for key, value := range tx.writes {
-		if err := b.set([]byte(key), value); err != nil {
-			// Badger takes every key and size that Tx lets pass.
-			panic("badger: the engine refused a checked write: " + err.Error())
-		}
-	}
+// take takes over a request whose writes are in the batch already.
+func (b *batch) take(tx *Tx) {
 	b.bytes += tx.bytes
-	b.writes += len(tx.writes)
+	b.writes += tx.writes
 	if tx.noted {
 		b.note, b.noted = tx.note, true
 	}
-	return nil
 }
 
-func (b *batch) set(key, value []byte) error {
-	if value == nil {
-		return b.txn.Delete(key)
-	}
-	return b.txn.Set(key, value)
+func (b *batch) full() bool {
+	return b.bytes >= maxBatch || b.writes >= maxBatchWrite || len(b.members) >= maxBatchWrite
 }
 
 // flush writes the batch and answers its members. If it fails, also those
@@ -79,10 +64,9 @@ func (db *DB) flush() {
 	}
 	db.batch = nil
 	var err error
-	if b.writes > 0 || b.noted {
+	if len(b.latest) > 0 || b.noted {
 		err = db.persist(b)
 	}
-	b.txn.Discard()
 	for _, m := range b.members {
 		if err != nil {
 			m.err = err
@@ -91,38 +75,42 @@ func (db *DB) flush() {
 	}
 }
 
-// persist makes the batch durable: the transaction first, then the fence. A
-// crash between the two leaves the database one batch ahead of the fence, which
-// is not taken for an older copy.
+// persist makes the batch durable, in the journal first, then in the fence, and
+// lets readers see it. A crash between the two leaves the database one batch
+// ahead of the fence, which is not taken for an older copy.
 func (db *DB) persist(b *batch) error {
-	seq := db.seq + 1
+	seq := max(db.seq, db.floor) + 1
 	if err := db.write(b, seq); err != nil {
 		db.failed.Store(true)
 		return fmt.Errorf("%w: %w", ErrAmbiguous, err)
 	}
 	db.seq = seq
+	young := db.young()
+	young.apply(b.latest)
+	young.seq = seq
 	db.batches.Add(1)
 	return nil
 }
 
 func (db *DB) write(b *batch, seq uint64) error {
-	if err := b.set(seqKey, marshalSeq(seq)); err != nil {
-		return err
-	}
 	if db.fence != nil && b.noted {
 		record, err := db.fence.record(b.note)
 		if err != nil {
 			return err
 		}
-		if err := b.set(fenceKey, record); err != nil {
-			return err
-		}
+		b.latest[string(fenceKey)] = change{kind: changePut, value: record}
 	}
+	// The map's order says nothing of which request wrote what.
+	frame := append(db.frame[:0], make([]byte, frameHeader)...)
+	for key, c := range b.latest {
+		frame = appendChange(frame, key, c)
+	}
+	db.frame = frame
 	if err := db.cfg.Fault(StepPersist); err != nil {
 		return err
 	}
-	if err := b.txn.Commit(); err != nil {
-		return cause(err)
+	if err := db.journal.append(frame, db.seq, seq); err != nil {
+		return err
 	}
 	if err := db.cfg.Fault(StepFence); err != nil {
 		return err
@@ -138,11 +126,16 @@ func (db *DB) write(b *batch, seq uint64) error {
 	return db.cfg.Fault(StepAnswer)
 }
 
-// drop has the committer to itself, as Badger fails writes during DropPrefix.
+// drop has the committer and the tables to itself, as Badger fails writes during
+// DropPrefix. What the journal has is in the tables first, so that nothing of it
+// comes back.
 func (db *DB) drop(prefix []byte) error {
+	if err := db.settleAll(); err != nil {
+		return fmt.Errorf("%w: %w", ErrAmbiguous, err)
+	}
 	err := db.cfg.Fault(StepDrop)
 	if err == nil {
-		if err = db.engine.DropPrefix(prefix); err != nil {
+		if err = db.tables.engine.DropPrefix(prefix); err != nil {
 			err = cause(err)
 		}
 	}

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"context"
 	"sync/atomic"
+	"time"
 )
 
-// request is one submitted function, or one prefix to drop.
+// request is one submitted function, one prefix to drop, or that what is in
+// memory begin to move into the tables.
 type request struct {
 	run    func(*Tx) error
 	prefix []byte
+	rotate bool
+	// version is the one that the tables will have when it has moved.
+	version uint64
 
 	// claimed is set once: by the committer that takes the request, or by the
 	// caller that withdraws it. So a function whose caller has gone never runs.
@@ -82,16 +87,38 @@ func (db *DB) enqueue(ctx context.Context, r *request) error {
 // one sync forms the next batch.
 func (db *DB) serve() {
 	defer close(db.done)
-	for r := range db.queue {
-		if r.claimed.CompareAndSwap(false, true) {
-			db.requestsRun.Add(1)
-			db.admit(r)
-		}
-		if len(db.queue) == 0 {
-			db.flush()
+	quiet := time.NewTicker(settleAfter)
+	defer quiet.Stop()
+	for {
+		select {
+		case r, ok := <-db.queue:
+			if !ok {
+				db.flush()
+				return
+			}
+			if r.claimed.CompareAndSwap(false, true) {
+				db.requestsRun.Add(1)
+				db.admit(r)
+			}
+			if len(db.queue) == 0 || db.batch != nil && db.batch.full() {
+				db.flush()
+				db.makeRoom()
+			}
+		case <-quiet.C:
+			if !db.failed.Load() && db.settled() {
+				db.rotate()
+			}
 		}
 	}
-	db.flush()
+}
+
+// makeRoom begins a new journal when the present one is full. If the tables
+// cannot keep up it grows, and in the end writers wait.
+func (db *DB) makeRoom() {
+	full := db.journal.end >= int64(db.cfg.Journal)
+	if full && !db.failed.Load() && (db.settled() || db.journal.end >= 4*int64(db.cfg.Journal)) {
+		db.rotate()
+	}
 }
 
 // admit runs the request in the present batch.
@@ -100,20 +127,25 @@ func (db *DB) admit(r *request) {
 		r.answer <- ErrFailed
 		return
 	}
-	if r.prefix != nil {
+	if r.rotate || r.prefix != nil {
 		db.flush()
-		if db.failed.Load() {
+		switch {
+		case db.failed.Load():
 			r.answer <- ErrFailed
-			return
+		case r.rotate:
+			err := db.rotate()
+			r.version = db.settlesAs
+			r.answer <- err
+		default:
+			r.answer <- db.drop(r.prefix)
 		}
-		r.answer <- db.drop(r.prefix)
 		return
 	}
 	if db.batch == nil {
-		db.batch = db.newBatch()
+		db.batch = newBatch()
 		db.watchSpace()
 	}
-	tx := &Tx{read: db.batch.txn, limit: db.cfg.Format.maxRequest()}
+	tx := &Tx{db: db, batch: db.batch, limit: db.cfg.Format.maxRequest()}
 	err := r.run(tx)
 	if tx.err != nil {
 		err = tx.err
@@ -122,14 +154,9 @@ func (db *DB) admit(r *request) {
 		err = ErrNoSpace
 	}
 	if err == nil {
-		err = db.add(tx)
-	}
-	if db.batch == nil { // add had to write the batch, and that failed
-		r.answer <- err
-		return
+		db.batch.take(tx)
+	} else {
+		tx.undoAll()
 	}
 	db.batch.members = append(db.batch.members, member{r, err})
-	if len(db.batch.members) >= MaxWrites {
-		db.flush()
-	}
 }

@@ -45,6 +45,10 @@ type Config struct {
 	// Free reports the free space at Dir. Default: what the file system
 	// says an unprivileged user may still write.
 	Free func(dir string) (uint64, error)
+	// Journal is how many octets the journal takes before its records move into
+	// the tables. More saves writing what is soon replaced or deleted, and takes
+	// about four times as much memory under load. Default 32 MiB.
+	Journal int
 	// Fault, if set, is asked before each [Step]; an error is treated as a
 	// failure of the disk at that point. For tests.
 	Fault func(Step) error
@@ -56,8 +60,7 @@ type Format struct {
 	Name    string
 	Version uint32
 	// Large is for stores that write much at once: requests may have
-	// [LargeRequest] octets. The database then takes twice the memory, some 30
-	// MiB more under load. It is not recorded.
+	// [LargeRequest] octets. It is not recorded.
 	Large bool
 }
 
@@ -70,6 +73,12 @@ func (c *Config) validate() error {
 	}
 	if c.Queue < 0 {
 		return errors.New("badger: negative queue length")
+	}
+	if c.Journal == 0 {
+		c.Journal = 32 << 20
+	}
+	if c.Journal < 0 {
+		return errors.New("badger: negative journal size")
 	}
 	if c.MinFree == 0 {
 		c.MinFree = 512 << 20
@@ -86,7 +95,8 @@ func (c *Config) validate() error {
 // DB is an open database. Its methods may be called concurrently.
 type DB struct {
 	cfg    Config
-	engine *engine.DB
+	tables *tables
+	layers layers
 	fence  *fence // nil without one; the committer's after Open
 	life   life
 
@@ -97,10 +107,18 @@ type DB struct {
 	queue  chan *request
 	done   chan struct{} // closed when the committer has ended
 
-	// The committer's.
-	seq       uint64
-	batch     *batch
-	writesOff bool
+	// The committer's. The number of the next batch follows seq and floor.
+	seq, floor uint64
+	batch      *batch
+	frame      []byte // reused
+	writesOff  bool
+	journal    *journal
+	settling   chan error // nil, or gets one value when a layer has settled
+	settlesAs  uint64     // the tables' version after that
+	settleErr  error
+	// used is the journal of the layer that is settling, spare the next one.
+	// Whoever settles has them until it has ended.
+	used, spare *journal
 
 	failed               atomic.Bool
 	off                  atomic.Bool
@@ -121,13 +139,13 @@ func Open(cfg Config) (*DB, error) {
 	} else if err := makeDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(engineOptions(cfg.Dir, cfg.Format))
+	e, err := engine.OpenManaged(engineOptions(cfg.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("badger: opening the database: %w", err)
 	}
 	db := &DB{
 		cfg:    cfg,
-		engine: e,
+		tables: newTables(e),
 		queue:  make(chan *request, cfg.Queue),
 		done:   make(chan struct{}),
 	}
@@ -135,15 +153,19 @@ func Open(cfg Config) (*DB, error) {
 		if db.fence != nil {
 			db.fence.close()
 		}
-		return nil, errors.Join(err, e.Close())
+		return nil, errors.Join(err, db.closeJournals(false), e.Close())
 	}
 	go db.serve()
 	return db, nil
 }
 
-// begin checks format and fence, before the committer runs.
+// begin checks format and fence, and moves into the tables what a crash left in
+// journals, before the committer runs.
 func (db *DB) begin() error {
 	if err := db.checkFormat(); err != nil {
+		return err
+	}
+	if err := db.recover(); err != nil {
 		return err
 	}
 	if err := db.readLife(); err != nil || db.cfg.ReadOnly {
@@ -155,18 +177,13 @@ func (db *DB) begin() error {
 // engineOptions trades memory for compaction work: tens of megabytes under load,
 // where Badger's defaults take gigabytes. Values are sealed or pseudo-random and do not compress, and without
 // compression the tables are read through the page cache, not a cache of ours.
-// The engine takes 15 % of a memtable in one transaction.
-func engineOptions(dir string, f Format) engine.Options {
-	memTable := int64(16 << 20)
-	if f.Large {
-		memTable = 32 << 20
-	}
+func engineOptions(dir string) engine.Options {
 	return engine.DefaultOptions(dir).
 		WithLogger(nil). // its texts may quote keys
 		WithMetricsEnabled(false).
 		WithSyncWrites(true).
 		WithDetectConflicts(false). // there is one writer
-		WithMemTableSize(memTable).
+		WithMemTableSize(16 << 20).
 		WithNumMemtables(2).
 		WithNumCompactors(2).
 		WithNumLevelZeroTables(3).
@@ -187,7 +204,14 @@ func (db *DB) Close() error {
 		close(db.queue)
 		db.mu.Unlock()
 		<-db.done
-		db.closeErr = db.engine.Close()
+		// After a failure the journal alone tells what was answered.
+		settled := false
+		if !db.cfg.ReadOnly && !db.failed.Load() {
+			db.closeErr = db.settleAll()
+			settled = db.closeErr == nil
+		}
+		db.awaitSettled()
+		db.closeErr = errors.Join(db.closeErr, db.closeJournals(settled), db.tables.engine.Close())
 		if db.fence != nil {
 			db.closeErr = errors.Join(db.closeErr, db.fence.close())
 		}

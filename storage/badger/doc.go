@@ -12,9 +12,24 @@
 // what it has gathered as one synced transaction and answers nobody before that
 // is durable: also a refusal may rest on a write that is not yet safe.
 //
-// Many requests share one sync, so throughput grows with concurrency. One
-// request per transaction costs a sync each and is 6 to 18 times slower for
-// small records.
+// Many requests share one sync, so throughput grows with concurrency.
+//
+// # Journal
+//
+// A batch is durable once it is in the journal, a file of the kernel's own beside
+// Badger's: one write and one sync of blocks that were written before. Its records
+// are then kept in memory until the journal is full or some seconds have passed,
+// and only then move into Badger's tables, in the order of their keys. What is
+// replaced or deleted before that, as counters, messages on their way and entries
+// that are read at once, never gets there. [Tx.Extend] lets a driver gather small
+// things into one record while it is in memory.
+//
+// A crash leaves one or two journals, which Open reads. Frames carry checksums
+// and name the frame before: only the last one, whose writer was not answered,
+// may be cut short; a damaged one before it is [ErrJournal]. A used journal is
+// overwritten with zeros and used again. Badger's versions tell in which half
+// minute a record moved, and not which ones were written together; the journal
+// tells that until it is overwritten.
 //
 // # Outcomes
 //

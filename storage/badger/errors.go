@@ -32,6 +32,9 @@ var (
 	ErrUnclean = errors.New("badger: database was not closed")
 	// ErrNotEmpty: a directory to restore into has something in it.
 	ErrNotEmpty = errors.New("badger: directory is not empty")
+	// ErrJournal: a batch that was answered is missing in a journal, or does not
+	// decode.
+	ErrJournal = errors.New("badger: damaged journal")
 	// ErrFormat: the directory holds something else, or a version of the format
 	// that this program does not know.
 	ErrFormat = errors.New("badger: unknown store format")

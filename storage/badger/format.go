@@ -18,7 +18,7 @@ var (
 )
 
 // kernelVersion is the version of the kernel's own records.
-const kernelVersion = 1
+const kernelVersion = 2
 
 func (f Format) validate() error {
 	if len(f.Name) == 0 || len(f.Name) > 64 {
@@ -63,35 +63,38 @@ func (db *DB) Format() Format { return db.cfg.Format }
 // into an empty database. Until it is written nothing else is, so a crash here
 // leaves an empty database again.
 func (db *DB) checkFormat() error {
+	txn := db.tables.latest()
+	defer txn.Discard()
+	b, err := get(txn, formatKey)
+	if errors.Is(err, ErrNotFound) && !db.cfg.ReadOnly {
+		it := txn.NewIterator(engine.IteratorOptions{})
+		it.Rewind()
+		empty := !it.Valid()
+		it.Close()
+		if empty {
+			return db.writeFormat()
+		}
+	}
 	var found Format
-	var empty bool
-	err := db.engine.View(func(txn *engine.Txn) error {
-		b, err := get(txn, formatKey)
-		if errors.Is(err, ErrNotFound) {
-			it := txn.NewIterator(engine.IteratorOptions{})
-			defer it.Close()
-			it.Rewind()
-			empty = !it.Valid()
-			return nil
-		}
-		if err == nil {
-			found, err = parseFormat(b)
-		}
-		return err
-	})
+	if err == nil {
+		found, err = parseFormat(b)
+	} else if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
 	if err != nil {
 		return err
-	}
-	if empty && !db.cfg.ReadOnly {
-		b, err := db.cfg.Format.marshal()
-		if err != nil {
-			return err
-		}
-		return db.engine.Update(func(txn *engine.Txn) error { return txn.Set(formatKey, b) })
 	}
 	if found.Name != db.cfg.Format.Name || found.Version != db.cfg.Format.Version {
 		return fmt.Errorf("%w: found %q version %d, want %q version %d", ErrFormat,
 			found.Name, found.Version, db.cfg.Format.Name, db.cfg.Format.Version)
 	}
 	return nil
+}
+
+func (db *DB) writeFormat() error {
+	b, err := db.cfg.Format.marshal()
+	if err != nil {
+		return err
+	}
+	return db.tables.put(formatKey, b)
 }

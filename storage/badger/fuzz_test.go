@@ -11,10 +11,12 @@ var parsers = map[string]struct {
 	parse func([]byte) ([]byte, error)
 	valid []byte
 }{
-	"format": {badger.ParseFormat, []byte("\x00\x01\x04test\x00\x00\x00\x07")},
-	"record": {badger.ParseFenceRecord, []byte("0123456789abcdef\x00\x04note")},
-	"life":   {badger.ParseLife, []byte("0123456789abcdef\x00\x00\x00\x07\x01\x00\x04note")},
-	"slot":   {badger.ParseSlot, badger.FenceFile(1, 2, []byte("note"))[:badger.SlotSize]},
+	"format":  {badger.ParseFormat, []byte("\x00\x02\x04test\x00\x00\x00\x07")},
+	"record":  {badger.ParseFenceRecord, []byte("0123456789abcdef\x00\x04note")},
+	"life":    {badger.ParseLife, []byte("0123456789abcdef\x00\x00\x00\x07\x01\x00\x04note")},
+	"slot":    {badger.ParseSlot, badger.FenceFile(1, 2, []byte("note"))[:badger.SlotSize]},
+	"journal": {badger.ParseJournal, badger.Journal},
+	"frame":   {badger.ParseFrame, badger.Frame},
 }
 
 // TestParsersAreStrict refuses every strict prefix and one octet more.
@@ -49,3 +51,16 @@ func FuzzFormat(f *testing.F)      { fuzz(f, "format") }
 func FuzzFenceRecord(f *testing.F) { fuzz(f, "record") }
 func FuzzFenceSlot(f *testing.F)   { fuzz(f, "slot") }
 func FuzzLife(f *testing.F)        { fuzz(f, "life") }
+func FuzzJournal(f *testing.F)     { fuzz(f, "journal") }
+
+// FuzzFrame: whatever has the right checksum decodes in bounded memory or is
+// refused.
+func FuzzFrame(f *testing.F) {
+	f.Add(badger.Frame)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = badger.WithSum(b)
+		if again, err := badger.ParseFrame(b); err == nil && !bytes.Equal(again, b) {
+			t.Fatalf("read %x, wrote %x", b, again)
+		}
+	})
+}

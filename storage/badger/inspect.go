@@ -74,7 +74,10 @@ func (db *DB) Inspect(ctx context.Context, kinds []Kind, report func(Finding), f
 	}
 	defer release()
 	summary := Summary{Tallies: make([]Tally, len(kinds))}
-	s := db.snapshot()
+	s, err := db.snapshot(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
 	defer s.close()
 	i := &Inspection{ctx: ctx, snapshot: s, report: report, summary: &summary, kinds: map[byte]*inspected{}}
 	for n, k := range kinds {

@@ -81,15 +81,15 @@ func (db *DB) checkFence() error {
 }
 
 // rollBack lets the driver close what can no longer be judged. Its writes, the
-// new lineage and the database's new number, past the fence's, are one
-// transaction: a crash before it is found again by the next Open.
+// new lineage and the database's new number, past the fence's, are one batch: a
+// crash before it is found again by the next Open.
 func (db *DB) rollBack(note []byte) error {
 	if db.cfg.OnRollback == nil {
 		return ErrRolledBack
 	}
 	restores := db.life.restores
 	if db.fence != nil {
-		db.seq = max(db.seq, db.fence.seq)
+		db.floor = db.fence.seq
 		restores = max(restores, db.fence.restores)
 		db.fence.restores = restores + 1
 	}
@@ -102,36 +102,28 @@ func (db *DB) rollBack(note []byte) error {
 	}
 	return db.persistAlone(func(tx *Tx) error {
 		tx.SetNote(note)
-		err := db.cfg.OnRollback(tx, bytes.Clone(note))
-		tx.writes[string(lifeKey)] = record
-		return err
+		tx.batch.latest[string(lifeKey)] = change{kind: changePut, value: record}
+		return db.cfg.OnRollback(tx, bytes.Clone(note))
 	})
 }
 
 // persistAlone runs f as a batch of its own, without the committer.
 func (db *DB) persistAlone(f func(*Tx) error) error {
-	b := db.newBatch()
-	defer b.txn.Discard()
-	tx := &Tx{read: b.txn, limit: db.cfg.Format.maxRequest(), writes: map[string][]byte{}}
+	b := newBatch()
+	tx := &Tx{db: db, batch: b, limit: db.cfg.Format.maxRequest()}
 	if err := errors.Join(f(tx), tx.err); err != nil {
 		return err
 	}
-	db.batch = b
-	defer func() { db.batch = nil }()
-	if err := db.add(tx); err != nil {
-		return err
-	}
+	b.take(tx)
 	return db.persist(b)
 }
 
 // readLife reads the database's record of itself, or writes one if there is none.
 func (db *DB) readLife() error {
-	txn := db.engine.NewTransaction(!db.cfg.ReadOnly)
-	defer txn.Discard()
-	b, err := get(txn, lifeKey)
+	b, err := db.lookUp(lifeKey)
 	if errors.Is(err, ErrNotFound) && !db.cfg.ReadOnly {
 		if b, err = newLife(0); err == nil {
-			err = errors.Join(txn.Set(lifeKey, b), txn.Commit())
+			err = db.tables.put(lifeKey, b)
 		}
 	}
 	if err != nil {
@@ -141,15 +133,9 @@ func (db *DB) readLife() error {
 	return err
 }
 
-// readLineage reads the number of the last batch and, if there is a fence, the
-// database's id and note.
+// readLineage reads the database's id and note, if there is a fence.
 func (db *DB) readLineage() (id [16]byte, note []byte, known bool, err error) {
-	txn := db.engine.NewTransaction(false)
-	defer txn.Discard()
-	if db.seq, err = readSeq(txn); err != nil {
-		return id, nil, false, err
-	}
-	b, err := get(txn, fenceKey)
+	b, err := db.lookUp(fenceKey)
 	if errors.Is(err, ErrNotFound) {
 		return id, nil, false, nil
 	}

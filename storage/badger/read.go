@@ -2,9 +2,6 @@ package badger
 
 import (
 	"bytes"
-	"fmt"
-
-	engine "github.com/dgraph-io/badger/v4"
 )
 
 // The limits of one [DB.Scan].
@@ -29,7 +26,25 @@ func (db *DB) Get(key []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer release()
-	txn := db.engine.NewTransaction(false)
+	return db.lookUp(key)
+}
+
+// lookUp reads a record of any key, the kernel's included.
+func (db *DB) lookUp(key []byte) ([]byte, error) {
+	db.layers.mu.RLock()
+	defer db.layers.mu.RUnlock()
+	for _, l := range []*layer{db.layers.young, db.layers.old} {
+		if l == nil {
+			continue
+		}
+		if v, ok := l.get(string(key)); ok {
+			if v == nil {
+				return nil, ErrNotFound
+			}
+			return v, nil
+		}
+	}
+	txn := db.tables.latest()
 	defer txn.Discard()
 	return get(txn, key)
 }
@@ -54,17 +69,15 @@ func (db *DB) Scan(prefix, from []byte, limit int) (entries []Entry, next []byte
 		return nil, nil, err
 	}
 	defer release()
-	txn := db.engine.NewTransaction(false)
-	defer txn.Discard()
-	it := txn.NewIterator(engine.IteratorOptions{Prefix: prefix, PrefetchValues: true, PrefetchSize: min(limit, 64)})
-	defer it.Close()
+	db.layers.mu.RLock()
+	defer db.layers.mu.RUnlock()
+	m := db.merge(prefix, from, limit)
+	defer m.close()
 	size := 0
-	for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
-		item := it.Item()
-		key := item.KeyCopy(nil)
-		value, err := item.ValueCopy(nil)
-		if err != nil {
-			return nil, nil, fmt.Errorf("badger: reading: %w", cause(err))
+	for {
+		key, value, ok, err := m.next()
+		if err != nil || !ok {
+			return entries, nil, err
 		}
 		size += len(key) + len(value)
 		if len(entries) == limit || (size > MaxScanBytes && len(entries) > 0) {
@@ -72,7 +85,6 @@ func (db *DB) Scan(prefix, from []byte, limit int) (entries []Entry, next []byte
 		}
 		entries = append(entries, Entry{Key: key, Value: value})
 	}
-	return entries, nil, nil
 }
 
 // reading keeps the database open until the returned function is called.

@@ -100,7 +100,7 @@ func restoreInto(ctx context.Context, cfg *RestoreConfig, dir string, chain []io
 		return nil, err
 	}
 	// Nothing of it counts before all of it is synced.
-	e, err := engine.Open(engineOptions(dir, cfg.Format).WithSyncWrites(false))
+	e, err := engine.Open(engineOptions(dir).WithSyncWrites(false))
 	if err != nil {
 		return nil, fmt.Errorf("badger: opening the database: %w", err)
 	}
@@ -259,7 +259,10 @@ func checkRestored(ctx context.Context, cfg *RestoreConfig, dir string, last *ba
 	if err := db.verify(); err != nil {
 		return err
 	}
-	s := db.snapshot()
+	s, err := db.snapshot(ctx)
+	if err != nil {
+		return err
+	}
 	defer s.close()
 	var n uint64
 	err = s.items(ctx, func(item *engine.Item) error {

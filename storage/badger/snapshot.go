@@ -10,21 +10,39 @@ import (
 // snapshot is one durable state, whatever is written meanwhile. It keeps what it
 // shows from being compacted away, so it must be closed.
 type snapshot struct {
-	txn *engine.Txn
+	txn     *engine.Txn
+	release func()
 	// cursors has one for each first octet that was gone over. They move
 	// forward for the most part, and opening one touches every table.
 	cursors map[byte]*engine.Iterator
 }
 
-func (db *DB) snapshot() *snapshot {
-	return &snapshot{db.engine.NewTransaction(false), map[byte]*engine.Iterator{}}
+// snapshot has all records moved into the tables first, and waits for that, as
+// nobody else does. The caller keeps the database open.
+func (db *DB) snapshot(ctx context.Context) (*snapshot, error) {
+	if !db.cfg.ReadOnly {
+		r := &request{rotate: true, answer: make(chan error, 1)}
+		select {
+		case db.queue <- r:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if err := <-r.answer; err != nil {
+			return nil, err
+		}
+		if err := db.tables.await(ctx, r.version); err != nil {
+			return nil, err
+		}
+	}
+	txn, release := db.tables.hold()
+	return &snapshot{txn, release, map[byte]*engine.Iterator{}}, nil
 }
 
 func (s *snapshot) close() {
 	for _, c := range s.cursors {
 		c.Close()
 	}
-	s.txn.Discard()
+	s.release()
 }
 
 // each calls f with the records whose keys have the prefix, in key order. Key
@@ -90,7 +108,7 @@ func (db *DB) verify() (err error) {
 			err = ErrDamaged
 		}
 	}()
-	if db.engine.VerifyChecksum() != nil {
+	if db.tables.engine.VerifyChecksum() != nil {
 		return ErrDamaged
 	}
 	return nil

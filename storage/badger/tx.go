@@ -8,11 +8,11 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 )
 
-// The limits of one request. A batch has the same ones.
+// The limits of one request.
 const (
 	MaxKey     = 1024      // octets of a key
 	MaxValue   = 512 << 10 // octets of a value
-	MaxRequest = 3 << 19   // octets of all keys and values, plus 64 for each write
+	MaxRequest = 3 << 19   // octets of all keys and values written, plus 64 for each write
 	MaxWrites  = 8192      // puts and deletes
 	MaxNote    = 3 << 10   // octets of the note
 
@@ -35,13 +35,22 @@ const writeOverhead = 64
 // Tx is the view and the pending writes of one request. It is valid only during
 // the call that it was passed to, and for one goroutine.
 type Tx struct {
-	read   *engine.Txn
-	limit  int               // octets
-	writes map[string][]byte // nil deletes
+	db     *DB
+	batch  *batch
+	limit  int // octets
+	undo   []undo
 	bytes  int
+	writes int
 	note   []byte
 	noted  bool
 	err    error // the first error; the request fails with it
+}
+
+// undo is what the batch had of a record before the request.
+type undo struct {
+	key   string
+	had   bool
+	value change
 }
 
 // Get returns a copy of the record's value, or [ErrNotFound]. It sees what this
@@ -50,13 +59,13 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, tx.fail(err)
 	}
-	if v, ok := tx.writes[string(key)]; ok {
-		if v == nil {
+	if c, ok := tx.batch.latest[string(key)]; ok {
+		if c.kind == changeDelete {
 			return nil, ErrNotFound
 		}
-		return bytes.Clone(v), nil
+		return append(make([]byte, 0, len(c.value)), c.value...), nil
 	}
-	v, err := get(tx.read, key)
+	v, err := tx.db.lookUp(key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, tx.fail(err)
 	}
@@ -69,11 +78,33 @@ func (tx *Tx) Put(key, value []byte) {
 	if value == nil {
 		value = []byte{}
 	}
-	tx.write(key, value)
+	tx.write(key, len(value), change{kind: changePut, value: value[:len(value):len(value)]})
 }
 
 // Delete removes a record; a missing one is no error.
-func (tx *Tx) Delete(key []byte) { tx.write(key, nil) }
+func (tx *Tx) Delete(key []byte) { tx.write(key, 0, change{kind: changeDelete}) }
+
+// Extend appends to a record that was put lately, and is still in memory as a
+// whole: it then costs only what it appends. Otherwise it reports false and does
+// nothing; the caller begins another record.
+func (tx *Tx) Extend(key, tail []byte) bool {
+	if checkKey(key) != nil {
+		return false
+	}
+	c, ok := tx.batch.latest[string(key)]
+	if !ok {
+		c = change{kind: changeExtend}
+		c.value, _ = tx.db.young().peek(string(key))
+		c.kept = len(c.value)
+	}
+	if c.value == nil || len(c.value)+len(tail) > MaxValue {
+		return false
+	}
+	// Who reads the old value sees no further than its end.
+	c.value = append(c.value, tail...)
+	tx.write(key, len(tail), c)
+	return true
+}
 
 // SetNote replaces the note that the fence carries: at most [MaxNote] octets
 // that [Config.OnRollback] will need to know about the time after an older copy
@@ -86,25 +117,35 @@ func (tx *Tx) SetNote(note []byte) {
 	tx.note, tx.noted = bytes.Clone(note), true
 }
 
-func (tx *Tx) write(key, value []byte) {
+func (tx *Tx) write(key []byte, octets int, c change) {
 	if err := checkKey(key); err != nil {
 		tx.fail(err)
 		return
 	}
-	if len(value) > MaxValue {
+	if len(c.value) > MaxValue {
 		tx.fail(fmt.Errorf("%w: value", ErrTooLarge))
 		return
 	}
-	if tx.writes == nil {
-		tx.writes = make(map[string][]byte)
-	}
-	if old, ok := tx.writes[string(key)]; ok {
-		tx.bytes -= len(key) + len(old) + writeOverhead
-	}
-	tx.bytes += len(key) + len(value) + writeOverhead
-	tx.writes[string(key)] = value
-	if tx.bytes > tx.limit || len(tx.writes) > MaxWrites {
+	tx.bytes += len(key) + octets + writeOverhead
+	tx.writes++
+	if tx.err != nil || tx.bytes > tx.limit || tx.writes > MaxWrites {
 		tx.fail(ErrTooLarge)
+		return
+	}
+	name := string(key)
+	old, had := tx.batch.latest[name]
+	tx.undo = append(tx.undo, undo{name, had, old})
+	tx.batch.latest[name] = c
+}
+
+// undoAll takes back what the request wrote.
+func (tx *Tx) undoAll() {
+	for i := len(tx.undo) - 1; i >= 0; i-- {
+		if u := &tx.undo[i]; u.had {
+			tx.batch.latest[u.key] = u.value
+		} else {
+			delete(tx.batch.latest, u.key)
+		}
 	}
 }
 
@@ -116,7 +157,7 @@ func (tx *Tx) fail(err error) error {
 }
 
 // changes reports whether there is anything to persist.
-func (tx *Tx) changes() bool { return len(tx.writes) > 0 || tx.noted }
+func (tx *Tx) changes() bool { return len(tx.undo) > 0 || tx.noted }
 
 func checkKey(key []byte) error {
 	if len(key) == 0 || len(key) > MaxKey || key[0] == 0 || bytes.HasPrefix(key, []byte("!badger!")) {
@@ -125,7 +166,7 @@ func checkKey(key []byte) error {
 	return nil
 }
 
-// get reads one record of any key, the kernel's included.
+// get reads one record of any key, the kernel's included, from the tables.
 func get(txn *engine.Txn, key []byte) ([]byte, error) {
 	item, err := txn.Get(key)
 	if errors.Is(err, engine.ErrKeyNotFound) {

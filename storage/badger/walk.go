@@ -19,7 +19,10 @@ import (
 //
 // Keys and values are f's until it returns.
 func Walk(ctx context.Context, dir string, f func(key, value []byte) error) error {
-	e, err := engine.Open(engineOptions(dir, Format{Large: true}).WithReadOnly(true))
+	if numbers, err := journalNumbers(dir); err != nil || len(numbers) > 0 {
+		return errors.Join(ErrUnclean, err)
+	}
+	e, err := engine.Open(engineOptions(dir).WithReadOnly(true))
 	if err != nil && strings.Contains(err.Error(), engine.ErrTruncateNeeded.Error()) { // it is not wrapped
 		return ErrUnclean
 	}
