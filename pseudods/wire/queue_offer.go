@@ -119,8 +119,8 @@ func (t *ContactToken) read(r *tlscodec.Reader) {
 type Contact struct {
 	// Card is the sender's own, for the answer and for later.
 	Card ContactCard
-	// Version grows from offer to offer of a sender, whoever they are for: a
-	// receiver ignores one that is not newer than what it knows.
+	// Version grows from offer to offer of a sender to one receiver, who ignores one
+	// that is not newer than what it knows.
 	Version uint64
 	// Token and Pools let the receiver add the sender to groups. Who offers may
 	// leave Pools empty and grant them after acceptance.
