@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func reduce(args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	key, err := data.ReadSecret(host.AdminFile)
+	key, err := data.ReadSecret(daemon.AdminFile)
 	if err != nil {
 		return err
 	}
@@ -52,7 +51,7 @@ func reduce(args []string, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+base64.URLEncoding.EncodeToString(key.Reveal()))
+	daemon.Authorize(req, key)
 	client := &http.Client{Timeout: 10 * time.Second}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -24,6 +24,8 @@ var commands = []command{
 	{"keys", "make, list or rotate keys", keys},
 	{"invite", "make invite codes", invite},
 	{"fsck", "check the stores", fsck},
+	{"backup", "back up the stores", takeBackups},
+	{"restore", "put the stores back", restore},
 	{"version", "say which version this is", version},
 }
 

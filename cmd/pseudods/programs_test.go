@@ -137,9 +137,13 @@ func heard() {
 	fmt.Printf("heard %d things in order\n", n)
 }
 
-// fetch url: prints a status and a page.
+// fetch [-post] url: prints a status and a page.
 func fetch() {
-	res := must(http.Get(os.Args[1]))
+	method, url := http.MethodGet, os.Args[1]
+	if url == "-post" {
+		method, url = http.MethodPost, os.Args[2]
+	}
+	res := must(http.DefaultClient.Do(must(http.NewRequest(method, url, nil))))
 	defer res.Body.Close()
 	fmt.Println(res.StatusCode)
 	must(io.Copy(os.Stdout, res.Body))

@@ -22,6 +22,7 @@ import (
 // the URL.
 func serve(args []string, stdout, stderr io.Writer) (err error) {
 	f := newFlags("serve", stderr).withConfig()
+	restored := f.Bool("accept-restored", false, "accept allowances of the issuer that were restored from an older copy")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
@@ -29,6 +30,7 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	c.AcceptRestored = *restored
 	c.Logger = slog.New(slog.NewJSONHandler(stderr, nil))
 	c.Registry = prometheus.NewRegistry()
 	c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

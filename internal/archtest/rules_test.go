@@ -23,7 +23,8 @@ cmd/pseudo                     <- client client/account client/vault client/wall
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
-cmd/pseudods                   <- pseudods/demo internal/daemon privacypass/keyring pseudods/server pseudods/wire storage/badger
+cmd/pseudods                   <- internal/daemon privacypass/keyring pseudods/demo pseudods/server pseudods/wire storage/backup \
+                                  storage/badger
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -40,7 +41,7 @@ privacypass/client             <- internal/secret internal/tlscodec privacypass 
 privacypass/client/httpapi     <- privacypass privacypass/attester privacypass/client
 privacypass/issuer             <- internal/secret privacypass privacypass/internal/rsapss privacypass/internal/voprf
 privacypass/issuer/host        <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
-                                  privacypass/attester/webhook privacypass/issuer/httpapi privacypass/keyring storage/badger \
+                                  privacypass/attester/webhook privacypass/issuer/httpapi privacypass/keyring storage/backup storage/badger \
                                   storage/badger/allowances
 privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/issuer privacypass/keyring
 privacypass/keyring            <- internal/secret privacypass privacypass/issuer
@@ -60,7 +61,7 @@ pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods
 pseudods/wire                  <- internal/secret internal/tlscodec mls
 pseudods/server                <- internal/daemon internal/secret mls privacypass privacypass/attester privacypass/attester/webhook \
                                   privacypass/issuer/host privacypass/keyring privacypass/verify privacypass/verify/private \
-                                  pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/badger \
+                                  pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/backup storage/badger \
                                   storage/badger/allowances storage/badger/groups storage/badger/ledger storage/badger/queues tokens
 storage/backup                 <- internal/tlscodec
 storage/badger                 <- internal/tlscodec storage/backup

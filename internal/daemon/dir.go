@@ -33,6 +33,12 @@ func OpenDir(path string) (Dir, error) {
 	return Dir(path), nil
 }
 
+// MakeParent makes the directory that a path is in, if it is absent.
+func MakeParent(path string) error {
+	_, err := OpenDir(filepath.Dir(path))
+	return err
+}
+
 // Path returns the path of what the directory holds by that name.
 func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 

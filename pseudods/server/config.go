@@ -84,6 +84,9 @@ type Config struct {
 	// Push is the gateway that wakes devices. Nil for none.
 	Push *PushConfig `json:"push"`
 
+	// AcceptRestored says that the operator accepts allowances of the issuer from an
+	// older copy: accounts can get again what they got since.
+	AcceptRestored bool `json:"-"`
 	// Logger gets what an operator should know. It is told no identifier. Default:
 	// none.
 	Logger *slog.Logger `json:"-"`

@@ -89,7 +89,7 @@ func (c *Config) openIssuerKeys() (*keyring.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range []string{host.NamesFile, host.InviteFile, host.AdminFile} {
+	for _, file := range []string{host.NamesFile, host.InviteFile, daemon.AdminFile} {
 		if _, err := data.Secret(file); err != nil {
 			return nil, err
 		}

@@ -64,7 +64,12 @@ func New(c Config) (_ *Server, err error) {
 			err = errors.Join(err, s.release())
 		}
 	}()
-	if _, err := daemon.OpenDir(c.Data); err != nil {
+	data, err := daemon.OpenDir(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	adminSecret, err := data.Secret(daemon.AdminFile)
+	if err != nil {
 		return nil, err
 	}
 	m := newMetrics(registry)
@@ -75,6 +80,7 @@ func New(c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.admin = daemon.NewAdmin(registry, s.ready)
+	s.admin.HandleFunc("POST "+backupPath, s.backup(adminSecret))
 	if s.issuer != nil {
 		s.admin.HandleFunc("POST "+host.ReductionsPath, s.issuer.Reduce)
 	}
@@ -96,7 +102,7 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 		if err != nil {
 			return err
 		}
-		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree})
+		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree, AcceptRestored: c.AcceptRestored})
 		if err != nil {
 			return fmt.Errorf("issuer: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/allowances"
@@ -61,19 +62,41 @@ func (p *Private) store(r Role, dir, name string, f badger.Format, check func(co
 // fence is where the fence of a store is.
 func (p *Private) fence(store string) string { return filepath.Join(p.Fences, store+".fence") }
 
+// NeedsFence reports whether the store is of no use without its fence: a ledger
+// must know whether it is an old one.
+func (s *Store) NeedsFence() bool { return s.Name == spentDir }
+
+// DataDir returns the data directory, which it makes if it is absent.
+func (c Config) DataDir() (daemon.Dir, error) {
+	if err := c.complete(); err != nil {
+		return "", err
+	}
+	return daemon.OpenDir(c.Data)
+}
+
 // ErrNoStore: the store is not there.
 var ErrNoStore = errors.New("server: no such store")
 
-// Inspect checks the store, which no server may be using. It fails with
+// open opens the store for reading alone. No server may be using it. It fails with
 // ErrNoStore.
-func (s *Store) Inspect(ctx context.Context, report func(badger.Finding)) (summary badger.Summary, err error) {
+func (s *Store) open() (*badger.DB, error) {
 	if _, err := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) {
-		return summary, fmt.Errorf("%w: %s", ErrNoStore, s.Dir)
+		return nil, fmt.Errorf("%w: %s", ErrNoStore, s.Dir)
 	}
 	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Fence: s.Fence, ReadOnly: true})
 	if err != nil {
-		return summary, fmt.Errorf("%s: %w", s.Dir, err)
+		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return s.Check(ctx, db, report)
+	return db, nil
+}
+
+// Inspect checks the store, which no server may be using. It fails with
+// ErrNoStore.
+func (s *Store) Inspect(ctx context.Context, report func(badger.Finding)) (badger.Summary, error) {
+	db, err := s.open()
+	if err != nil {
+		return badger.Summary{}, err
+	}
+	summary, err := s.Check(ctx, db, report)
+	return summary, errors.Join(err, db.Close())
 }

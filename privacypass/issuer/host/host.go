@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/issuer/httpapi"
 	"github.com/pseudods/pseudods/privacypass/keyring"
+	"github.com/pseudods/pseudods/storage/backup"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/allowances"
 )
@@ -33,7 +35,6 @@ const (
 	FenceFile     = "allowances.fence" // beside it: see badger.Config.Fence
 	NamesFile     = "names.secret"     // see attester.Names
 	InviteFile    = "invite.secret"    // see attester.Invites
-	AdminFile     = "admin.secret"     // who knows it may reduce allowances
 )
 
 // Options are what a program gives an issuer beside its configuration. All but
@@ -82,7 +83,7 @@ func Open(c *Config, o Options) (_ *Host, err error) {
 	for _, a := range attesters {
 		h.schemes = append(h.schemes, a.Scheme())
 	}
-	if h.adminSecret, err = o.Data.Secret(AdminFile); err != nil {
+	if h.adminSecret, err = o.Data.Secret(daemon.AdminFile); err != nil {
 		return nil, err
 	}
 	names, err := o.Data.Secret(NamesFile)
@@ -148,6 +149,11 @@ func openAllowances(c *Config, o Options) (*badger.DB, error) {
 		return nil, fmt.Errorf("allowances: %w", err)
 	}
 	return db, nil
+}
+
+// Backup writes a backup of the allowances: see badger.DB.Backup.
+func (h *Host) Backup(ctx context.Context, w io.Writer, base *backup.Backup) (*backup.Backup, error) {
+	return h.db.Backup(ctx, w, base)
 }
 
 // ServeHTTP implements http.Handler: directories and issuance.

@@ -28,7 +28,7 @@ func TestAdmin(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	key, err := data.ReadSecret(AdminFile)
+	key, err := data.ReadSecret(daemon.AdminFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,10 +9,9 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/attester"
 )
 
@@ -22,11 +21,10 @@ const ReductionsPath = "/reductions"
 const maxReduction = 8 << 10
 
 // Reduce answers a request with a reduction as JSON, which must have
-// "Authorization: Bearer" and the content of AdminFile. It is not for a listener
+// "Authorization: Bearer" and the content of daemon.AdminFile. It is not for a listener
 // that others than the operator reach.
 func (h *Host) Reduce(w http.ResponseWriter, r *http.Request) {
-	if !authorized(r, h.adminSecret) {
-		http.Error(w, "the admin secret is needed", http.StatusUnauthorized)
+	if !daemon.Authorized(w, r, h.adminSecret) {
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReduction))
@@ -52,12 +50,6 @@ func (h *Host) Reduce(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
-}
-
-func authorized(r *http.Request, key secret.Bytes) bool {
-	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	b, err := base64.URLEncoding.Strict().DecodeString(text)
-	return ok && err == nil && key.Equal(secret.New(b))
 }
 
 // Reduction asks for the cut of an account's allowance. It carries no reason.
