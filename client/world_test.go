@@ -31,6 +31,8 @@ type world struct {
 	url  string
 	stop func()
 	all  []*person
+	// attestor is how somebody pays the issuer's attester. Nil: by work.
+	attestor func(name string) account.Attestor
 }
 
 func must[T any](v T, err error) T {
@@ -106,7 +108,14 @@ var vaultKey = secret.New(bytes.Repeat([]byte{1}, 32))
 
 func (p *person) open() {
 	p.vault = must(vault.Open(p.dir, vaultKey))
-	p.cfg = client.Config{Account: account.Config{Vault: p.vault, Attestor: issuer.ProofOfWork(rand.Reader), Providers: map[string]string{domain: p.w.url}}}
+	p.cfg = client.Config{Account: account.Config{Vault: p.vault, Attestor: p.w.pays(p.name), Providers: map[string]string{domain: p.w.url}}}
+}
+
+func (w *world) pays(name string) account.Attestor {
+	if w.attestor == nil {
+		return issuer.ProofOfWork(rand.Reader)
+	}
+	return w.attestor(name)
 }
 
 // restart opens the client anew from its files.
