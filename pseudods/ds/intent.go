@@ -1,6 +1,7 @@
 package ds
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/pseudods/pseudods/mls"
@@ -92,7 +93,7 @@ func (r *request) checkIntent(message []byte, c *publicgroup.StagedCommit) error
 			return notAllowed
 		}
 	case wire.OpRejoin:
-		return r.checkRejoin(leaf)
+		return r.checkRejoin(c, leaf)
 	case wire.OpExternalJoin:
 		if own.leaves != nil || !r.policy.ExternalJoins {
 			return notAllowed // own.leaves: another client of the user adds it
@@ -134,19 +135,27 @@ func (r *request) committerLeaf(c *publicgroup.StagedCommit) (*mls.LeafNode, err
 	return r.public.Leaf(c.Effects.Committer)
 }
 
-// checkRejoin checks who signed for a client that comes back. A client without a
-// user key, as unmodified MLS clients and those of accounts are, proves nothing
-// but that it knows the group state key: any member could take its place, and all
-// would see it.
-func (r *request) checkRejoin(leaf *mls.LeafNode) error {
+// checkRejoin checks who signed for a client that comes back: every member can
+// write its credential. A client without a user key, as unmodified MLS clients and
+// those of accounts are, comes back with the signature key that it had, and one
+// that has lost it does not.
+func (r *request) checkRejoin(c *publicgroup.StagedCommit, leaf *mls.LeafNode) error {
 	name, err := r.name(leaf)
 	if err != nil {
 		return err
 	}
-	if name.Credential != nil && r.Auth.Type != wire.AuthUser {
-		return notAllowed
+	if name.Credential != nil {
+		if r.Auth.Type != wire.AuthUser {
+			return notAllowed
+		}
+		return nil
 	}
-	return nil
+	for _, x := range c.Effects.Removed {
+		if x.Old.Credential.Equal(&leaf.Credential) && bytes.Equal(x.Old.SignatureKey, leaf.SignatureKey) {
+			return nil
+		}
+	}
+	return notAllowed
 }
 
 // checkAdded checks who is added, by value or not: clients of a new user, if the

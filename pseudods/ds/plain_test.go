@@ -34,10 +34,13 @@ func TestUnmodifiedClients(t *testing.T) {
 	r.ok(guest.external(wire.OpExternalJoin, a, nil))
 	r.settle(guest, a, b, c)
 	lost := must(guest.OwnLeaf())
-	guest.mls.Signer = must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
 	guest.newAddress("two.example", wire.AddressBound)
+	own := guest.mls.Signer
+	guest.mls.Signer = must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader)) // as any member could
 	r.refused(guest.external(wire.OpExternalJoin, a, nil), wire.CodeNotAllowed)
 	r.refused(guest.external(wire.OpRejoin, a, &lost), wire.CodeNotAllowed) // it has no user key
+	r.refused(guest.externalBy(wire.Auth{Type: wire.AuthJoiner}, wire.OpRejoin, a, &lost), wire.CodeNotAllowed)
+	guest.mls.Signer = own
 	r.ok(guest.externalBy(wire.Auth{Type: wire.AuthJoiner}, wire.OpRejoin, a, &lost))
 	r.settle(guest, a, b, c)
 	r.ok(guest.send("back"))
