@@ -29,6 +29,9 @@ func (db *DB) Backup(ctx context.Context, w io.Writer, base *backup.Backup) (*ba
 	if db.failed.Load() {
 		return nil, ErrFailed // the last batch may not be durable
 	}
+	if db.life.lineage == (backup.Lineage{}) {
+		return nil, fmt.Errorf("%w: nothing was ever written", ErrFormat)
+	}
 	s, err := db.snapshot(ctx)
 	if err != nil {
 		return nil, err

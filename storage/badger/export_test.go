@@ -1,6 +1,10 @@
 package badger
 
-import "bytes"
+import (
+	"bytes"
+
+	engine "github.com/dgraph-io/badger/v4"
+)
 
 // ParseFormat, ParseFenceRecord and ParseFence give the parsers to the tests,
 // each with the encoding of what was read.
@@ -117,3 +121,12 @@ func WithSum(b []byte) []byte {
 
 // Compact moves all records to one level.
 func (db *DB) Compact() error { return db.tables.engine.Flatten(2) }
+
+// MakeEmpty makes a database of the engine in which nothing was written.
+func MakeEmpty(dir string) error {
+	e, err := engine.OpenManaged(engineOptions(dir))
+	if err != nil {
+		return err
+	}
+	return e.Close()
+}

@@ -66,11 +66,14 @@ func (db *DB) checkFormat() error {
 	txn := db.tables.latest()
 	defer txn.Discard()
 	b, err := get(txn, formatKey)
-	if errors.Is(err, ErrNotFound) && !db.cfg.ReadOnly {
+	if errors.Is(err, ErrNotFound) {
 		it := txn.NewIterator(engine.IteratorOptions{})
 		it.Rewind()
 		empty := !it.Valid()
 		it.Close()
+		if empty && db.cfg.ReadOnly {
+			return nil // a crash came before it
+		}
 		if empty {
 			return db.writeFormat()
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 )
 
@@ -63,17 +64,17 @@ type inspected struct {
 // what the record belongs to: those that it did not reach belong to nothing, and
 // are findings too. Findings go to report, if that is not nil. Inspect reads the
 // whole database three times, and one state of it. An error means that the
-// inspection did not end.
+// inspection did not end, [ErrDamaged] that damaged tables did not let it.
 //
 // The database may be in use, but for [DB.DropPrefix]: half of what is being
 // dropped may be found missing. Close waits for the inspection.
-func (db *DB) Inspect(ctx context.Context, kinds []Kind, report func(Finding), f func(*Inspection) error) (Summary, error) {
+func (db *DB) Inspect(ctx context.Context, kinds []Kind, report func(Finding), f func(*Inspection) error) (summary Summary, err error) {
 	release, err := db.reading()
 	if err != nil {
 		return Summary{}, err
 	}
 	defer release()
-	summary := Summary{Tallies: make([]Tally, len(kinds))}
+	summary = Summary{Tallies: make([]Tally, len(kinds))}
 	s, err := db.snapshot(ctx)
 	if err != nil {
 		return Summary{}, err
@@ -86,6 +87,13 @@ func (db *DB) Inspect(ctx context.Context, kinds []Kind, report func(Finding), f
 	}
 	if err := db.verify(); err != nil {
 		i.Report(Finding{Kind: "table", Problem: "checksum does not fit", Count: 1})
+		// What can still be read is gone over all the same.
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if recover() != nil {
+				err = ErrDamaged
+			}
+		}()
 	}
 	if err := db.inspectKernel(i); err != nil {
 		return summary, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -131,6 +132,31 @@ func TestInspectFindsDamagedTable(t *testing.T) {
 	}
 }
 
+// TestInspectSurvivesMissingParts: a file that the disk does not give is a
+// finding, not the end of the process.
+func TestInspectSurvivesMissingParts(t *testing.T) {
+	cfg := badger.Config{Dir: t.TempDir()}
+	db := open(t, cfg)
+	mustPutAll(t, db, "a", 1000, strings.Repeat("v", 500))
+	db.Close()
+	db = reading(t, cfg)
+	tables, err := filepath.Glob(filepath.Join(cfg.Dir, "*.sst"))
+	if err != nil || len(tables) != 1 {
+		t.Fatalf("tables %q, %v", tables, err)
+	}
+	if err := os.Truncate(tables[0], 8192); err != nil {
+		t.Fatal(err)
+	}
+	var found []badger.Finding
+	_, err = db.Inspect(t.Context(), letters, func(f badger.Finding) { found = append(found, f) },
+		func(i *badger.Inspection) error { return i.Visit([]byte("a"), func(_, _ []byte) error { return nil }) })
+	if len(found) == 0 || found[0].Kind != "table" || err != nil && !errors.Is(err, badger.ErrDamaged) {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	_, err = db.Backup(t.Context(), io.Discard, nil)
+	wantErr(t, err, badger.ErrDamaged)
+}
+
 func TestReadOnly(t *testing.T) {
 	cfg := badger.Config{Dir: filepath.Join(t.TempDir(), "db"), ReadOnly: true, Format: format}
 	if _, err := badger.Open(cfg); !errors.Is(err, fs.ErrNotExist) {
@@ -160,6 +186,16 @@ func TestReadOnly(t *testing.T) {
 	}
 	cfg.ReadOnly, cfg.Format = true, badger.Format{Name: "other", Version: 1}
 	_, err := badger.Open(cfg)
+	wantErr(t, err, badger.ErrFormat)
+
+	// What a crash leaves that came before the first record.
+	empty := badger.Config{Dir: t.TempDir()}
+	if err := badger.MakeEmpty(empty.Dir); err != nil {
+		t.Fatal(err)
+	}
+	db = reading(t, empty)
+	wantFindings(t, db)
+	_, err = db.Backup(t.Context(), io.Discard, nil)
 	wantErr(t, err, badger.ErrFormat)
 }
 

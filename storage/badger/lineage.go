@@ -118,13 +118,17 @@ func (db *DB) persistAlone(f func(*Tx) error) error {
 	return db.persist(b)
 }
 
-// readLife reads the database's record of itself, or writes one if there is none.
+// readLife reads the database's record of itself. If there is none, since a crash
+// came before it at the very beginning, it writes one.
 func (db *DB) readLife() error {
 	b, err := db.lookUp(lifeKey)
 	if errors.Is(err, ErrNotFound) && !db.cfg.ReadOnly {
 		if b, err = newLife(0); err == nil {
 			err = db.tables.put(lifeKey, b)
 		}
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	engine "github.com/dgraph-io/badger/v4"
 )
@@ -102,9 +103,12 @@ func visit(ctx context.Context, item *engine.Item, f func(key, value []byte) err
 // verify reads all tables and compares their checksums. The engine itself takes
 // a damaged block for the end of what it looks through: records in it are
 // silently not there. Whoever must know that nothing is missing verifies first.
+// A part of a file that the disk does not give shows as a fault, as the files are
+// mapped.
 func (db *DB) verify() (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if recover() != nil { // the engine's own error message dereferences nil
+		if recover() != nil { // also as the engine's own error message dereferences nil
 			err = ErrDamaged
 		}
 	}()

@@ -1,15 +1,13 @@
 package ledger_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/pseudods/pseudods/storage/badger/ledger"
 	"github.com/pseudods/pseudods/storage/storagetest"
@@ -71,49 +69,21 @@ func TestINV04KillNine(t *testing.T) {
 	}
 	a := spenderArgs{Dir: filepath.Join(t.TempDir(), "db"), Fence: filepath.Join(t.TempDir(), "fence")}
 	acked := map[uint64]bool{}
-	for round := range 4 {
-		killSpender(t, a, 200+100*round, acked)
-		a.First += 1 << 20
-		audit(t, a, acked)
-	}
-}
-
-// killSpender runs a spender until it acknowledged n tokens, kills it, and adds
-// what it acknowledged to acked.
-func killSpender(t *testing.T, a spenderArgs, n int, acked map[uint64]bool) {
-	t.Helper()
-	args, err := json.Marshal(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	child := exec.Command(os.Args[0], "-test.run=^TestINV04KillNine$")
-	child.Env = append(os.Environ(), spenderEnv+"="+string(args))
-	child.Stderr = os.Stderr
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stuck := time.AfterFunc(time.Minute, func() { child.Process.Kill() })
-	defer stuck.Stop()
-	lines := bufio.NewScanner(out)
-	before := len(acked)
-	for lines.Scan() {
-		var number uint64
-		if _, err := fmt.Sscanln(lines.Text(), &number); err != nil {
-			t.Fatalf("line %q: %v", lines.Text(), err)
+	for round := range storagetest.KillRounds(t) {
+		args, err := json.Marshal(a)
+		if err != nil {
+			t.Fatal(err)
 		}
-		acked[number] = true
-		if len(acked) == before+n {
-			if err := child.Process.Kill(); err != nil { // and read on: what it printed until then
-				t.Fatal(err)
+		for _, line := range storagetest.RunKilled(t, "TestINV04KillNine", spenderEnv+"="+string(args), 200+100*(round%4)) {
+			number, err := strconv.ParseUint(line, 10, 64)
+			if err != nil {
+				t.Fatalf("line %q: %v", line, err)
 			}
+			acked[number] = true
 		}
-	}
-	if err := child.Wait(); err == nil || len(acked) < before+n {
-		t.Fatalf("the spender ended with %v after %d tokens", err, len(acked)-before)
+		a.First += 1 << 20
+		fsck(t, ledger.Config{Dir: a.Dir, Fence: a.Fence}, nil)
+		audit(t, a, acked)
 	}
 }
 

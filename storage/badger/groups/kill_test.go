@@ -1,0 +1,108 @@
+package groups_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/groups"
+	"github.com/pseudods/pseudods/storage/storagetest"
+)
+
+// busyStep commits to, or delivers a message of, one of a few groups.
+func busyStep(ctx context.Context, s *groups.Store, rng *rand.Rand) error {
+	group := wire.GroupID{byte(rng.IntN(6))}
+	if rng.IntN(3) == 0 {
+		lane := ds.Lane{byte(rng.IntN(3))}
+		m, err := s.Oldest(ctx, group, lane)
+		if err != nil || m == nil {
+			return err
+		}
+		return s.Done(ctx, group, lane, m.Sequence)
+	}
+	snapshot, err := s.Read(ctx, group, nil)
+	if err != nil {
+		return err
+	}
+	b := &ds.Batch{Base: snapshot.Version}
+	for n := range byte(50) {
+		switch rng.IntN(5) {
+		case 0:
+			b.Puts = append(b.Puts, ds.Record{Key: []byte{'a', n}, Value: make([]byte, rng.IntN(500))})
+		case 1:
+			b.Deletes = append(b.Deletes, []byte{'a', n})
+		}
+	}
+	for lane := range byte(3) {
+		if rng.IntN(2) == 0 {
+			m := ds.Message{Lane: ds.Lane{lane}}
+			for range 1 + rng.IntN(3) {
+				m.Parts = append(m.Parts, make([]byte, 1+rng.IntN(100<<10)))
+			}
+			b.Messages = append(b.Messages, m)
+		}
+	}
+	if err := s.Commit(ctx, group, b); !errors.Is(err, ds.ErrConflict) {
+		return err
+	}
+	return nil
+}
+
+// runBusy takes steps in several goroutines, and prints a line before each.
+func runBusy(ctx context.Context, s *groups.Store, seed uint64) error {
+	errs := make([]error, 8)
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, uint64(w)))
+			for errs[w] == nil {
+				fmt.Println("step")
+				errs[w] = busyStep(ctx, s, rng)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// busyEnv makes the test binary a process that is to be killed, with a seed and
+// the directory of its store.
+const busyEnv = "GROUPS_BUSY"
+
+// TestCheckAfterKillNine kills a busy process again and again: the store that it
+// leaves is clean.
+func TestCheckAfterKillNine(t *testing.T) {
+	if args := os.Getenv(busyEnv); args != "" {
+		busyChild(t, args)
+	}
+	dir := filepath.Join(t.TempDir(), "db")
+	rounds := storagetest.KillRounds(t)
+	for round := range rounds {
+		storagetest.RunKilled(t, "TestCheckAfterKillNine", fmt.Sprintf("%s=%d %s", busyEnv, round, dir), 50+17*(round%10))
+		if tallies := fsck(t, dir, nil).Tallies; tallies[0].Records == 0 || tallies[1].Records == 0 {
+			t.Fatalf("round %d: nothing to check in %+v", round, tallies)
+		}
+	}
+	t.Logf("%d rounds", rounds)
+}
+
+func busyChild(t *testing.T, args string) {
+	var seed uint64
+	var dir string
+	if _, err := fmt.Sscan(args, &seed, &dir); err != nil {
+		t.Fatal(err)
+	}
+	db, err := badger.Open(badger.Config{Dir: dir, Format: groups.Format, MinFree: 1, Journal: 64 << 10 << (seed % 3 * 4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Fatal(runBusy(context.Background(), groups.New(db), seed))
+}
