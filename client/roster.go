@@ -112,6 +112,11 @@ func (g *Group) nextPart(c *group.Committed, newcomers map[wire.Pseudonym]identi
 	if err != nil {
 		return nil, 0, key, err
 	}
+	if len(b) > wire.MaxRosterPart {
+		// The group is too large for one part: the old generation goes on.
+		generation, key = g.roster.Key()
+		return nil, generation, key, nil
+	}
 	generation, _ = next.Key()
 	return &wire.RosterPart{Generation: generation, Part: b}, generation, key, nil
 }

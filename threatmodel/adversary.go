@@ -46,7 +46,7 @@ var Adversaries = []Adversary{
 		"follow the protocol and remember all that passes through one serving node: group state keys, pseudonyms, timing, sizes, network addresses, and all stored records while keys are at hand",
 		"open identity links, messages, or sealed addresses; deviate"},
 	{CuriousQS, "Honest-but-curious queue service",
-		"follow the protocol and remember all: which queues got an entry at the same moment, size classes, who reads when and from where, KeyPackages of its pools, opened addresses",
+		"follow the protocol and remember all: which queues got an entry at the same moment, size classes, who reads when and from where, how many KeyPackages each pool has, opened addresses",
 		"open payloads; learn a group identifier from a binding; deviate"},
 	{CuriousIss, "Honest-but-curious issuer and attester",
 		"know the accounts and how many tokens of which class each got and when",

@@ -68,7 +68,7 @@ var Mitigations = []Mitigation{
 		"The blocked side may infer it from silence. Who shares the address is cut off too."},
 	{Consent, "Consent before groups", "A stranger can only send an offer, encrypted to a card. Adding somebody takes a contact token, which acceptance gives, and the SDK stays in a group only if a verified contact invited it.",
 		"One more round trip for first contact."},
-	{KeyPackages, "KeyPackages that leave once", "Each KeyPackage leaves its pool at most once, for a contact token and a price; the last resort is handed out only when nothing else is left; a batch replaces the one before at once. (`pseudods/qs`)",
+	{KeyPackages, "KeyPackages that leave once", "Each KeyPackage leaves its pool at most once, for a contact token and a price; the last resort is handed out only when nothing else is left; a batch replaces the one before at once. They are encrypted to those who may use them. (`pseudods/qs`, `pseudods/seal`)",
 		"Clients upload regularly. The last resort links the groups that it was used in."},
 	{PublicCheck, "Full public validation of handshakes", "All that RFC 9420 lets be checked without group secrets is checked before a commit is accepted, the GroupInfo's signature included. (`mls/publicgroup`)",
 		"Handshakes are PublicMessages: a serving node sees the tree."},

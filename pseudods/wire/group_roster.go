@@ -25,8 +25,9 @@ const RosterKeySize = 32
 // [GroupStateKeySize].
 const GroupStateKeyLabel = "pseudods group state key"
 
-// MaxRosterPart is the longest part in octets.
-const MaxRosterPart = 128 << 10
+// MaxRosterPart is the longest part in octets: the link keys of some 6,800
+// members.
+const MaxRosterPart = 320 << 10
 
 // RosterPart is what a commit does to the roster. A part of the present
 // generation is appended. One of the next generation replaces all that is there,
