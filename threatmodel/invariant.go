@@ -30,7 +30,7 @@ var Invariants = []Invariant{
 			in("pseudods/qs", "TestINV06SeenOnce", "TestINV06ManySendersAndReaders", "TestINV06FailedDeliveries")),
 		"A queue that is full refuses, and its owner sees the gap."},
 	{"INV-07", "Logs, metrics, traces and error texts carry no pseudonym, group id, queue id, key, token or client address.",
-		join(in("pseudods/ds", "TestINV07ErrorsNameNothing"), in("storage/badger", "TestINV07ErrorsQuoteNoKey"), in("privacypass/issuer/httpapi", "TestNoIdentifiers"),
+		join(in("pseudods/ds", "TestINV07ErrorsNameNothing"), in("pseudods/server", "TestINV07LogsAndMetrics"), in("storage/badger", "TestINV07ErrorsQuoteNoKey"), in("privacypass/issuer/httpapi", "TestNoIdentifiers"),
 			in("internal/secret", "TestNothingPrintsASecret")),
 		"What a front end, a kernel or a hosting company logs is beyond the program."},
 	{"INV-08", "Rate limits are keyed by group, leaf and token, never by identity.",

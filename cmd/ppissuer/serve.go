@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -34,7 +33,7 @@ func serve(args []string, _, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewJSONHandler(stderr, nil))
+	logger := daemon.NewLogger(stderr)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := host.Open(&c.Config, host.Options{Data: data, Registry: registry, Logger: logger, MinFree: c.MinFree, AcceptRestored: *restored})

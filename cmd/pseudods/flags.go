@@ -10,6 +10,9 @@ import (
 	"github.com/pseudods/pseudods/pseudods/server"
 )
 
+// errUsage: the command line is wrong and the flag package has said so.
+var errUsage = errors.New("usage")
+
 // flags is a flag set that takes so many arguments after the flags.
 type flags struct {
 	*flag.FlagSet

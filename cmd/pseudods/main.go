@@ -29,9 +29,6 @@ var commands = []command{
 	{"version", "say which version this is", version},
 }
 
-// errUsage: the command line is wrong and the flag package has said so.
-var errUsage = errors.New("usage")
-
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,7 +30,7 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	c.AcceptRestored = *restored
-	c.Logger = slog.New(slog.NewJSONHandler(stderr, nil))
+	c.Logger = daemon.NewLogger(stderr)
 	c.Registry = prometheus.NewRegistry()
 	c.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s, err := server.New(c)
