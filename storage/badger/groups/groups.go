@@ -1,7 +1,6 @@
 package groups
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -27,13 +26,16 @@ const (
 const maxReads = 100
 
 // Store is a [ds.Store] on a database of its own.
-type Store struct{ db *badger.DB }
+type Store struct {
+	db    *badger.DB
+	lanes lanes
+}
 
 var _ ds.Store = (*Store)(nil)
 
 // New returns the store on a database opened with [Format]. The caller closes
 // the database.
-func New(db *badger.DB) *Store { return &Store{db} }
+func New(db *badger.DB) *Store { return &Store{db: db} }
 
 func key(kind byte, group wire.GroupID, rest ...[]byte) []byte {
 	k := append(make([]byte, 0, 1+len(group)+ds.MaxKey), kind)
@@ -134,120 +136,4 @@ func (s *Store) Commit(ctx context.Context, group wire.GroupID, b *ds.Batch) err
 		tx.Put(key(kindVersion, group), binary.BigEndian.AppendUint64(v, sequence))
 		return nil
 	})
-}
-
-func partKey(group wire.GroupID, lane ds.Lane, sequence uint64, part uint16) []byte {
-	k := binary.BigEndian.AppendUint64(key(kindOutbox, group, lane[:]), sequence)
-	return binary.BigEndian.AppendUint16(k, part)
-}
-
-const laneSize = 1 + wire.GroupIDSize + len(ds.Lane{}) // of a message's key
-
-// sequenceOf reads the key of a part.
-func sequenceOf(k []byte) (sequence uint64, part uint16, err error) {
-	if len(k) != laneSize+8+2 {
-		return 0, 0, ErrCorrupt
-	}
-	return binary.BigEndian.Uint64(k[laneSize:]), binary.BigEndian.Uint16(k[laneSize+8:]), nil
-}
-
-// Oldest implements [ds.Store].
-func (s *Store) Oldest(ctx context.Context, group wire.GroupID, lane ds.Lane) (*ds.Message, error) {
-	var m *ds.Message
-	for from := []byte(nil); ; {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		found, next, err := s.db.Scan(key(kindOutbox, group, lane[:]), from, 4)
-		if err != nil || len(found) == 0 && m == nil {
-			return nil, err
-		}
-		for _, e := range found {
-			sequence, part, err := sequenceOf(e.Key)
-			if err != nil {
-				return nil, err
-			}
-			if m == nil {
-				m = &ds.Message{Lane: lane, Sequence: sequence}
-			}
-			if sequence != m.Sequence || int(part) != len(m.Parts) || len(e.Value) == 0 {
-				return nil, ErrCorrupt
-			}
-			m.Parts = append(m.Parts, e.Value[1:])
-			if e.Value[0] == 1 {
-				return m, nil
-			}
-		}
-		if next == nil {
-			return nil, ErrCorrupt
-		}
-		from = next
-	}
-}
-
-// Done implements [ds.Store]. All parts go in one step, so that a crash leaves no
-// half of a message.
-func (s *Store) Done(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) error {
-	var remove [][]byte
-	for from := []byte(nil); ; {
-		found, next, err := s.db.Scan(key(kindOutbox, group, lane[:]), from, 0)
-		if err != nil {
-			return err
-		}
-		for _, e := range found {
-			if at, _, err := sequenceOf(e.Key); err != nil {
-				return err
-			} else if at <= sequence {
-				remove = append(remove, e.Key)
-			}
-		}
-		if from = next; next == nil {
-			break
-		}
-		if at, _, err := sequenceOf(next); err != nil {
-			return err
-		} else if at > sequence {
-			break
-		}
-	}
-	if len(remove) == 0 {
-		return nil
-	}
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
-		for _, k := range remove {
-			tx.Delete(k)
-		}
-		return nil
-	})
-}
-
-// Waiting implements [ds.Store].
-func (s *Store) Waiting(ctx context.Context, after ds.Ref, limit int) ([]ds.Ref, error) {
-	var out []ds.Ref
-	var from []byte
-	if after != (ds.Ref{}) {
-		from = laneEnd(after)
-	}
-	for len(out) < limit {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		found, _, err := s.db.Scan([]byte{kindOutbox}, from, 1)
-		if err != nil || len(found) == 0 {
-			return out, err
-		}
-		if _, _, err := sequenceOf(found[0].Key); err != nil {
-			return nil, err
-		}
-		var r ds.Ref
-		copy(r.Group[:], found[0].Key[1:])
-		copy(r.Lane[:], found[0].Key[1+len(r.Group):])
-		out, from = append(out, r), laneEnd(r)
-	}
-	return out, nil
-}
-
-// laneEnd is a key after all of a lane's and before the next lane's.
-func laneEnd(r ds.Ref) []byte {
-	return append(key(kindOutbox, r.Group, r.Lane[:]), bytes.Repeat([]byte{0xff}, 11)...)
 }
