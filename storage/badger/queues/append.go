@@ -8,8 +8,8 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// What one request to the committer holds at most, and how many old entries an
-// append removes: together they stay far below the committer's limits.
+// What one request to the committer holds at most, and how many old entries or
+// pages an append removes: together they stay far below the committer's limits.
 const (
 	maxAppends     = 256
 	maxAppendBytes = 512 << 10
@@ -103,7 +103,6 @@ func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 	}
 	m.number, m.used = a.Number, today
 	h.last++
-	h.total += size(a)
 	if h.segmentStart == 0 || h.segment != a.Segment {
 		h.segment, h.segmentStart = a.Segment, h.last
 		if h.oldest == 0 {
@@ -111,8 +110,8 @@ func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 		}
 		tx.Put(seqKey(kindSegment, a.Queue[:], h.last), marshal(&segment{a.Segment, a.KEMOutput}))
 	}
-	tx.Put(seqKey(kindEntry, a.Queue[:], h.last),
-		marshal(&entry{day: today, total: h.total, segment: h.segmentStart, counter: a.Counter, ciphertext: a.Ciphertext}))
+	h.addToPage(tx, today, a)
+	h.total += size(a)
 	tx.Put(markKey, marshal(&m))
 	tx.Put(headKey, marshal(&h))
 	return qs.Appended{Outcome: wire.Delivered, Fresh: true, Push: h.push}, nil
@@ -123,31 +122,38 @@ func size(a *qs.Append) uint64 { return uint64(len(a.Ciphertext)) + qs.EntryOver
 
 // makeRoom removes entries that have expired, and by the queue's drop rule
 // the oldest ones, until the new entry fits. Of many that are too old or too
-// much it removes a few at a time, and others follow with later appends.
+// much it removes a few pages or entries at a time, and others follow with later
+// appends.
 func makeRoom(tx *view, today qs.Day, a *qs.Append, h *head) (fits bool, err error) {
-	for removed := 0; ; removed++ {
-		fits = h.last-h.floor < uint64(h.maxEntries) && h.total-h.freed+size(a) <= h.maxBytes
+	for range maxRemoved {
+		fits = h.fits(a)
 		if h.floor == h.last {
 			h.oldestDay = today
 			return fits, nil
 		}
-		mayGo := h.expired(h.oldestDay, today) || !fits && h.overflow == wire.OverflowDropOldest
-		if !mayGo || removed == maxRemoved {
+		if h.expired(h.oldestDay, today) {
+			p, err := h.firstPage(tx, a.Queue)
+			if err != nil {
+				return false, err
+			}
+			if h.oldestDay = p.day; h.expired(p.day, today) {
+				if _, err := h.removeUpTo(tx, a.Queue, h.first+uint64(len(p.entries))-1); err != nil {
+					return false, err
+				}
+				continue
+			}
+		}
+		if fits || h.overflow != wire.OverflowDropOldest {
 			return fits, nil
 		}
-		var oldest entry
-		oldestKey := seqKey(kindEntry, a.Queue[:], h.floor+1)
-		if ok, err := load(tx.Get, oldestKey, &oldest); err != nil {
+		if _, err := h.removeUpTo(tx, a.Queue, h.floor+1); err != nil {
 			return false, err
-		} else if !ok {
-			return false, ErrCorrupt
 		}
-		h.oldestDay = oldest.day
-		if !h.expired(oldest.day, today) && (fits || h.overflow != wire.OverflowDropOldest) {
-			return fits, nil
-		}
-		tx.Delete(oldestKey)
-		h.floor++
-		h.freed = oldest.total
 	}
+	return h.fits(a), nil
+}
+
+// fits reports whether there is room for an entry.
+func (h *head) fits(a *qs.Append) bool {
+	return h.last-h.floor < uint64(h.maxEntries) && h.total-h.freed+size(a) <= h.maxBytes
 }

@@ -11,7 +11,7 @@ import (
 var kinds = []badger.Kind{
 	{First: kindQueue, Name: "queue"},
 	{First: kindHead, Name: "head"},
-	{First: kindEntry, Name: "entry"},
+	{First: kindEntry, Name: "page of entries"},
 	{First: kindSegment, Name: "segment"},
 	{First: kindMark, Name: "mark"},
 	{First: kindQueuePurge, Name: "deletion of a queue"},

@@ -63,7 +63,7 @@ func full(t *testing.T, s *site) {
 	for _, tally := range fsck(t, s.dir, nil).Tallies {
 		counted[tally.Kind] = tally.Records
 	}
-	want := map[string]uint64{"queue": 1, "head": 1, "entry": 4, "segment": 2, "mark": 2, "deletion of a queue": 0, "payload chunk": 2, "payload references": 1,
+	want := map[string]uint64{"queue": 1, "head": 1, "page of entries": 2, "segment": 2, "mark": 2, "deletion of a queue": 0, "payload chunk": 2, "payload references": 1,
 		"pool": 1, "KeyPackage": 7, "contact": 1, "claim": 1, "deletion of a pool": 0, "count of restores": 1}
 	if fmt.Sprint(counted) != fmt.Sprint(want) {
 		t.Fatalf("counted %v, want %v", counted, want)
@@ -103,33 +103,35 @@ func TestCheckFindsDamage(t *testing.T) {
 	full(t, s)
 	nothing := func(kind string) badger.Finding { return find(kind, "belongs to nothing") }
 	// Where the fields of a head are.
-	const last, floor, total, freed, marks, maxEntries, segment, segmentStart, oldest = 4, 12, 20, 28, 40, 44, 60, 68, 76
+	const last, floor, total, freed, marks, maxEntries, segment, segmentStart, oldest, first, tail = 4, 12, 20, 28, 40, 44, 60, 68, 76, 84, 92
 	const differs, undecodable, contradict = "count differs from what is there", "does not decode", "numbers contradict each other"
+	const gap, sum = "not the next of its queue or pool", "sum of octets"
 	for name, d := range map[string]damage{
 		"queue gone":             {'q', 0, gone, []badger.Finding{find("head", "queue is missing")}},
 		"queue cut":              {'q', 0, short, []badger.Finding{find("queue", undecodable)}},
 		"queue's key":            {'q', 0, longKey, []badger.Finding{find("queue", "key"), find("head", "queue is missing")}},
-		"head gone":              {'h', 0, gone, []badger.Finding{find("queue", "head is missing"), nothing("entry"), nothing("segment"), nothing("mark")}},
-		"head cut":               {'h', 0, short, []badger.Finding{find("queue", "head is missing"), find("head", undecodable), nothing("entry"), nothing("segment"), nothing("mark")}},
+		"head gone":              {'h', 0, gone, []badger.Finding{find("queue", "head is missing"), nothing("page of entries"), nothing("segment"), nothing("mark")}},
+		"head cut":               {'h', 0, short, []badger.Finding{find("queue", "head is missing"), find("head", undecodable), nothing("page of entries"), nothing("segment"), nothing("mark")}},
 		"head's settings":        {'h', 0, set(maxEntries, 7, 4), []badger.Finding{find("queue", "head has other settings")}},
-		"head's last":            {'h', 0, set(last, 6, 8), []badger.Finding{find("head", differs)}},
-		"head's floor":           {'h', 0, set(floor, 0, 8), []badger.Finding{find("entry", "not the next of its queue or pool")}},
-		"head's total":           {'h', 0, set(total, 9999, 8), []badger.Finding{find("head", differs)}},
-		"head's freed":           {'h', 0, set(freed, 0, 8), []badger.Finding{find("entry", "sum of octets")}},
+		"head's last":            {'h', 0, set(last, 6, 8), []badger.Finding{find("page of entries", gap)}},
+		"head's floor":           {'h', 0, set(floor, 0, 8), []badger.Finding{find("head", differs)}},
+		"head's total":           {'h', 0, set(total, 9999, 8), []badger.Finding{find("page of entries", sum)}},
+		"head's freed":           {'h', 0, set(freed, 0, 8), []badger.Finding{find("head", differs)}},
 		"head's marks":           {'h', 0, set(marks, 3, 4), []badger.Finding{find("head", differs)}},
 		"head's segment":         {'h', 0, set(segment, 9, 1), []badger.Finding{find("segment", "head names another")}},
 		"head's segment start":   {'h', 0, set(segmentStart, 5, 8), []badger.Finding{find("head", "last segment is missing")}},
 		"head's oldest segment":  {'h', 0, set(oldest, 2, 8), []badger.Finding{find("segment", "not between the oldest and the last of its queue")}},
 		"head's impossible last": {'h', 0, set(segmentStart, 99, 8), []badger.Finding{find("head", contradict), find("head", "last segment is missing")}},
-		"entry gone":             {'e', 1, gone, []badger.Finding{find("entry", "not the next of its queue or pool"), find("entry", "sum of octets")}},
-		"first entry gone":       {'e', 0, gone, []badger.Finding{find("entry", "not the next of its queue or pool"), find("entry", "sum of octets")}},
-		"last entry gone":        {'e', 3, gone, []badger.Finding{find("head", differs)}},
-		"entry cut":              {'e', 3, short, []badger.Finding{find("entry", "sum of octets")}},
-		"entry cut off":          {'e', 3, empty, []badger.Finding{find("entry", undecodable), find("head", differs)}},
-		"entry's segment":        {'e', 0, set(12, 2, 8), []badger.Finding{find("entry", "its segment is missing"), find("entry", "its segment is missing")}},
-		"entry of another queue": {'e', 3, stranger, []badger.Finding{find("head", differs), nothing("entry")}},
-		"segment gone":           {'s', 0, gone, []badger.Finding{find("entry", "its segment is missing")}},
-		"last segment gone":      {'s', 1, gone, []badger.Finding{find("head", "last segment is missing"), find("entry", "its segment is missing")}},
+		"last page gone":         {'e', 0, gone, []badger.Finding{find("page of entries", gap), find("page of entries", sum), find("head", "last page is another")}},
+		"first page gone":        {'e', 1, gone, []badger.Finding{find("head", differs)}},
+		"page cut":               {'e', 0, short, []badger.Finding{find("page of entries", undecodable), find("page of entries", gap), find("page of entries", sum), find("head", "last page is another")}},
+		"page of other octets":   {'e', 1, set(4, 1, 8), []badger.Finding{find("page of entries", sum), find("head", differs)}},
+		"page's segment":         {'e', 1, set(12, 4, 8), []badger.Finding{find("page of entries", "its segment is missing")}},
+		"page of another queue":  {'e', 1, stranger, []badger.Finding{find("head", differs), nothing("page of entries")}},
+		"head's first page":      {'h', 0, set(first, 2, 8), []badger.Finding{find("head", differs)}},
+		"head's last page":       {'h', 0, set(tail, 1, 8), []badger.Finding{find("head", "last page is another")}},
+		"segment gone":           {'s', 0, gone, []badger.Finding{find("page of entries", "its segment is missing")}},
+		"last segment gone":      {'s', 1, gone, []badger.Finding{find("head", "last segment is missing"), find("page of entries", "its segment is missing")}},
 		"segment cut":            {'s', 0, empty, []badger.Finding{find("segment", undecodable)}},
 		"mark gone":              {'m', 0, gone, []badger.Finding{find("head", differs)}},
 		"mark cut":               {'m', 0, short, []badger.Finding{find("mark", undecodable), find("head", differs)}},
@@ -239,7 +241,7 @@ func TestCheckKnowsLeftovers(t *testing.T) {
 			left[tally.Kind] = tally.Leftover
 		}
 	}
-	want := map[string]uint64{"entry": 4, "segment": 2, "mark": 2, "payload chunk": 2, "KeyPackage": 7, "contact": 1, "claim": 1}
+	want := map[string]uint64{"page of entries": 2, "segment": 2, "mark": 2, "payload chunk": 2, "KeyPackage": 7, "contact": 1, "claim": 1}
 	if fmt.Sprint(left) != fmt.Sprint(want) {
 		t.Fatalf("left over %v, want %v", left, want)
 	}

@@ -3,6 +3,7 @@ package queues
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 )
@@ -24,7 +25,7 @@ func (c *check) queues() error {
 	})
 }
 
-// heads checks each queue's entries, segments and marks against its head. Days
+// heads checks each queue's pages, segments and marks against its head. Days
 // are not compared: a clock may be set back.
 func (c *check) heads() error {
 	return visit(c, []byte{kindHead}, 1+partitionSize, func() *head { return new(head) }, func(k []byte, h *head) error {
@@ -43,7 +44,7 @@ func (c *check) heads() error {
 		if err := c.segments(id, h); err != nil {
 			return err
 		}
-		if err := c.entries(id, h); err != nil {
+		if err := c.pages(id, h); err != nil {
 			return err
 		}
 		return c.marks(id, h)
@@ -70,36 +71,47 @@ func (c *check) segments(id []byte, h *head) error {
 	return err
 }
 
-// entries checks that a queue's entries are dense from its floor to its last,
-// that each adds its size to the sum, and that each has its segment.
-func (c *check) entries(id []byte, h *head) error {
-	seq, total, segmentStart := h.floor, h.freed, uint64(0)
-	err := visit(c, key(kindEntry, id), 1+partitionSize+8, func() *entry { return new(entry) }, func(k []byte, e *entry) error {
-		at := binary.BigEndian.Uint64(k[1+partitionSize:])
-		if at != seq+1 {
+// pages checks that a queue's pages are dense, from its last entry back to its
+// floor, that each adds its entries to the sum, and that each has its segment.
+func (c *check) pages(id []byte, h *head) error {
+	next, total, segmentStart := h.last+1, h.total, h.segmentStart
+	first := new(page)
+	err := visit(c, key(kindEntry, id), 1+partitionSize+8, func() *page { return new(page) }, func(k []byte, p *page) error {
+		start := ^binary.BigEndian.Uint64(k[1+partitionSize:])
+		if start+uint64(len(p.entries)) != next {
 			c.Problem(kindEntry, gap)
 		}
-		if e.total != total+uint64(len(e.ciphertext))+qs.EntryOverhead {
+		if p.total+p.octets(len(p.entries)) != total {
 			c.Problem(kindEntry, "sum of octets")
 		}
-		seq, total = at, e.total
-		if len(e.ciphertext) > qs.MaxCiphertext {
+		if next == h.last+1 && start != h.tail {
+			c.Problem(kindHead, "last page is another")
+		}
+		if slices.ContainsFunc(p.entries, func(e pageEntry) bool { return len(e.ciphertext) > qs.MaxCiphertext }) {
 			c.Problem(kindEntry, "size")
 		}
-		if e.segment == segmentStart {
-			return nil
-		}
-		ok, err := c.Has(seqKey(kindSegment, id, e.segment))
-		if !ok || e.segment > at || e.segment < segmentStart {
+		next, total, first = start, p.total, p
+		ok, err := c.Has(seqKey(kindSegment, id, p.segment))
+		if !ok || p.segment > start || p.segment > segmentStart {
 			c.Problem(kindEntry, "its segment is missing")
 		}
-		segmentStart = e.segment
+		segmentStart = p.segment
 		return err
 	})
-	if err == nil && (seq != h.last || total != h.total) {
+	if err != nil {
+		return err
+	}
+	if h.floor == h.last {
+		if h.first != 0 || h.tail != 0 || next <= h.last {
+			c.Problem(kindHead, miscounted)
+		}
+		return nil
+	}
+	acked := int(h.floor) + 1 - int(next)
+	if next != h.first || acked < 0 || acked >= len(first.entries) || total+first.octets(acked) != h.freed {
 		c.Problem(kindHead, miscounted)
 	}
-	return err
+	return nil
 }
 
 func (c *check) marks(id []byte, h *head) error {

@@ -5,11 +5,12 @@
 // entry, the queue's counters and the mark of its address become durable
 // together. Many appends share a request, and many requests a sync.
 //
-// Entries of a queue have consecutive numbers from the queue's floor on, which
-// each read starts at: deleted records cost reads until they are compacted, and
-// the floor passes over them. Each entry holds the sum of octets up to it, so
-// that acknowledging a thousand entries reads one. Payloads lie behind their last
-// day and are dropped a day at a time.
+// Entries of a queue have consecutive numbers from the queue's floor on. Those
+// that come while the kernel has the last ones in memory share a record, a page,
+// which so costs the engine once. The queue's head says where its first and last
+// pages are, and each page how many entries it has, so that readers go from one to
+// the next. An entry that was acknowledged stays until all of its page are.
+// Payloads lie behind their last day and are dropped a day at a time.
 //
 // Whoever controls the database can at most do what [qs.Queues], [qs.Payloads]
 // and [qs.Pools] say of their stores. Beside that, the engine versions its

@@ -78,22 +78,18 @@ func (s *Store) expireQueue(ctx context.Context, id wire.QueueID, limit qs.Day) 
 }
 
 // tooOld returns the number of the last of the oldest entries that have
-// expired, at most as many as one request removes.
+// expired, about as many as one request removes.
 func tooOld(tx *view, id wire.QueueID, h *head, today qs.Day) (uint64, error) {
 	upto := h.floor
-	for upto < min(h.last, h.floor+maxRequestWrites) {
-		var e entry
-		ok, err := load(tx.Get, seqKey(kindEntry, id[:], upto+1), &e)
+	for start := h.first; upto < min(h.last, h.floor+maxRequestWrites); start = upto + 1 {
+		p, err := mustLoadPage(tx.Get, id, start)
 		if err != nil {
 			return 0, err
 		}
-		if !ok {
-			return 0, ErrCorrupt
-		}
-		if !h.expired(e.day, today) {
+		if !h.expired(p.day, today) {
 			break
 		}
-		upto++
+		upto = start + uint64(len(p.entries)) - 1
 	}
 	return upto, nil
 }

@@ -4,7 +4,7 @@ package queues
 var records = map[string]func() record{
 	"queue":      func() record { return new(queueRecord) },
 	"head":       func() record { return new(head) },
-	"entry":      func() record { return new(entry) },
+	"page":       func() record { return new(page) },
 	"segment":    func() record { return new(segment) },
 	"mark":       func() record { return new(mark) },
 	"references": func() record { return new(references) },

@@ -16,8 +16,8 @@ var samples = map[string]struct {
 }{
 	"queue": {octets: slices.Concat(make([]byte, 32), []byte{0, 0x20}, make([]byte, 32), make([]byte, 8+4+8+2+1), []byte{2, 'p', 't'})},
 	"head": {octets: slices.Concat(make([]byte, 4), []byte{0, 0, 0, 0, 0, 0, 0, 9}, []byte{0, 0, 0, 0, 0, 0, 0, 8},
-		[]byte{0, 0, 0, 0, 0, 0, 0, 9}, []byte{0, 0, 0, 0, 0, 0, 0, 8}, make([]byte, 4+4+4+8+2), []byte{1, 1}, make([]byte, 8+8+8))},
-	"entry":      {octets: make([]byte, 4+8+8+4), open: true},
+		[]byte{0, 0, 0, 0, 0, 0, 0, 9}, []byte{0, 0, 0, 0, 0, 0, 0, 8}, make([]byte, 4+4+4+8+2), []byte{1, 1}, make([]byte, 8+8+8+8+8+4))},
+	"page":       {octets: slices.Concat(make([]byte, 4+8+8), []byte{0, 0, 0, 7, 0, 2, 'c', 't'})},
 	"segment":    {octets: make([]byte, 8), open: true},
 	"mark":       {octets: slices.Concat(make([]byte, 4), []byte{1, 0}, make([]byte, 8), []byte{1}, bytes.Repeat([]byte{7}, 16))},
 	"references": {octets: []byte{1}, open: true},

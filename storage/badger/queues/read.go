@@ -36,39 +36,53 @@ func (s *Store) read(ctx context.Context, id wire.QueueID, today qs.Day, after u
 		}
 	}
 	limit = min(max(limit, 1), qs.MaxPage)
-	after = max(after, h.floor)
-	page := new(wire.QueuePage)
-	for more := after < h.last; ; {
-		if !more {
-			page.Empty = true
-			return page, nil
+	out := new(wire.QueuePage)
+	seq := max(after, h.floor) + 1
+	if seq > h.last {
+		out.Empty = true
+		return out, nil
+	}
+	start, err := s.pageOf(id, &h, seq)
+	for ; err == nil; start = seq {
+		var p page
+		ok, err := load(s.db.Get, pageKey(id[:], start), &p)
+		if err == nil && !ok {
+			err = errOvertaken
 		}
-		records, next, err := s.db.Scan(key(kindEntry, id[:]), seqKey(kindEntry, id[:], after+1), limit-len(page.Entries))
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range records {
-			seq, err := seqOf(r.Key)
-			if err != nil {
-				return nil, err
-			}
-			var e entry
-			if err := unmarshal(r.Value, &e); err != nil {
-				return nil, err
-			}
-			if after = seq; h.expired(e.day, today) {
-				continue
-			}
-			if err := s.addSegment(page, id, e.segment); err != nil {
-				return nil, err
-			}
-			page.Entries = append(page.Entries, wire.QueueEntry{Seq: seq, Segment: e.segment, Counter: e.counter, Ciphertext: e.ciphertext})
+		end := start + uint64(len(p.entries))
+		if h.expired(p.day, today) {
+			seq = end
+		} else if err := s.addSegment(out, id, p.segment); err != nil {
+			return nil, err
 		}
-		if more = next != nil; len(page.Entries) == limit {
-			page.Empty = !more
-			return page, nil
+		for ; seq < end && len(out.Entries) < limit; seq++ {
+			e := p.entries[seq-start]
+			out.Entries = append(out.Entries, wire.QueueEntry{Seq: seq, Segment: p.segment, Counter: e.counter, Ciphertext: e.ciphertext})
+		}
+		// The last page may have grown since the head was read.
+		if out.Empty = seq > h.last && seq >= end; out.Empty || len(out.Entries) == limit {
+			return out, nil
 		}
 	}
+	return nil, err
+}
+
+// pageOf returns where the page with an entry begins.
+func (s *Store) pageOf(id wire.QueueID, h *head, seq uint64) (uint64, error) {
+	if seq >= h.tail {
+		return h.tail, nil
+	}
+	found, _, err := s.db.Scan(key(kindEntry, id[:]), pageKey(id[:], seq), 1)
+	if err != nil {
+		return 0, err
+	}
+	if len(found) == 0 {
+		return 0, errOvertaken
+	}
+	return pageStart(found[0].Key)
 }
 
 func seqOf(key []byte) (uint64, error) {
@@ -157,22 +171,13 @@ func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target 
 
 // drop removes the entries up to a number and the segments before that entry's.
 func drop(tx *view, id wire.QueueID, h *head, upto uint64, segments []uint64) error {
-	if upto <= h.floor {
-		return nil
-	}
-	var e entry
-	if ok, err := load(tx.Get, seqKey(kindEntry, id[:], upto), &e); err != nil {
+	p, err := h.removeUpTo(tx, id, upto)
+	if err != nil || p == nil {
 		return err
-	} else if !ok {
-		return ErrCorrupt
 	}
-	for seq := h.floor + 1; seq <= upto; seq++ {
-		tx.Delete(seqKey(kindEntry, id[:], seq))
-	}
-	h.floor, h.freed = upto, e.total
 	for _, start := range segments {
-		if start >= e.segment {
-			h.oldest = max(h.oldest, e.segment)
+		if start >= p.segment {
+			h.oldest = max(h.oldest, p.segment)
 			break
 		}
 		tx.Delete(seqKey(kindSegment, id[:], start))

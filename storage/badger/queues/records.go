@@ -68,6 +68,11 @@ type head struct {
 	segment      wire.SegmentID // of the last entry
 	segmentStart uint64         // zero if there was none
 	oldest       uint64         // start of the oldest segment that is kept
+
+	// Where the pages of entries begin: the one with the entry after the floor,
+	// and the last one, with its day. Zero if there is no entry.
+	first, tail uint64
+	tailDay     qs.Day
 }
 
 func (h *head) write(w *tlscodec.Writer) {
@@ -86,6 +91,9 @@ func (h *head) write(w *tlscodec.Writer) {
 	w.Raw(h.segment[:])
 	w.Uint64(h.segmentStart)
 	w.Uint64(h.oldest)
+	w.Uint64(h.first)
+	w.Uint64(h.tail)
+	w.Uint32(uint32(h.tailDay))
 }
 
 func (h *head) read(r *tlscodec.Reader) {
@@ -96,6 +104,7 @@ func (h *head) read(r *tlscodec.Reader) {
 	h.overflow, h.push = wire.Overflow(r.Uint8()), r.Bool()
 	copy(h.segment[:], r.Fixed(len(h.segment)))
 	h.segmentStart, h.oldest = r.Uint64(), r.Uint64()
+	h.first, h.tail, h.tailDay = r.Uint64(), r.Uint64(), qs.Day(r.Uint32())
 	if h.floor > h.last || h.freed > h.total {
 		r.Fail(tlscodec.ErrValue)
 	}
@@ -108,27 +117,6 @@ func (h *head) configure(s *wire.QueueSettings) {
 
 // expired reports whether an entry of a day is too old.
 func (h *head) expired(day, today qs.Day) bool { return uint64(day)+uint64(h.ttl) < uint64(today) }
-
-// entry is one entry of a queue.
-type entry struct {
-	day        qs.Day
-	total      uint64 // octets of all entries up to this one
-	segment    uint64 // start of its segment
-	counter    uint32
-	ciphertext []byte
-}
-
-func (e *entry) write(w *tlscodec.Writer) {
-	w.Uint32(uint32(e.day))
-	w.Uint64(e.total)
-	w.Uint64(e.segment)
-	w.Uint32(e.counter)
-	w.Raw(e.ciphertext)
-}
-
-func (e *entry) read(r *tlscodec.Reader) {
-	e.day, e.total, e.segment, e.counter, e.ciphertext = qs.Day(r.Uint32()), r.Uint64(), r.Uint64(), r.Uint32(), r.Rest()
-}
 
 // segment is a segment by its first entry.
 type segment struct {

@@ -11,7 +11,7 @@ import (
 )
 
 // Format is the format of the databases that [New] takes.
-var Format = badger.Format{Name: "queues", Version: 1}
+var Format = badger.Format{Name: "queues", Version: 2}
 
 // ErrCorrupt: a record that this package did not write that way.
 var ErrCorrupt = errors.New("queues: corrupt record")
@@ -20,7 +20,7 @@ var ErrCorrupt = errors.New("queues: corrupt record")
 const (
 	kindQueue        = 'q' // queue -> queueRecord
 	kindHead         = 'h' // queue -> head
-	kindEntry        = 'e' // queue, sequence number -> entry
+	kindEntry        = 'e' // queue, ^first sequence number -> page
 	kindSegment      = 's' // queue, sequence number -> segment
 	kindMark         = 'm' // queue, mark -> mark
 	kindQueuePurge   = 'x' // queue -> nothing: it is being deleted

@@ -93,6 +93,9 @@ func (v *view) Put(key, value []byte) {
 	}
 }
 
+// Extend is [badger.Tx.Extend], for what is not in the cache.
+func (v *view) Extend(key, tail []byte) bool { return v.tx.Extend(key, tail) }
+
 // Delete is [badger.Tx.Delete].
 func (v *view) Delete(key []byte) {
 	v.tx.Delete(key)
