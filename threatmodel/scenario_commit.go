@@ -77,7 +77,7 @@ var commitScenarios = []Scenario{
 	{ID: "S38", Title: "Impersonation after theft of a leaf's keys", Sources: []Source{MLSArch}, Status: Limited,
 		Adversaries: []AdversaryID{Outsider}, Assets: []AssetID{Content, Integrity},
 		Attack:      "Who stole a device's keys acts as its leaf.",
-		Defence:     "An update replaces encryption and, if the member likes, signature keys; from then on the thief is out. The user's key and the MLS secrets are needed both to act fully. Limits count the leaf.",
+		Defence:     "An update replaces encryption and, if the member likes, signature keys; from then on the thief is out. Limits count the leaf.",
 		Residual:    "Nobody sees the theft until then. A thief that commits first keeps the leaf; the user's other clients can remove it.",
 		Mitigations: []MitigationID{LeafLimit, RejoinByUser},
 		Tests:       join(in("mls/group", "TestScenarios", "TestForwardSecrecy"), in("pseudods/ds", "TestCommitsDoWhatTheySay"))},

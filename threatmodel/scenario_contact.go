@@ -13,7 +13,7 @@ var contactScenarios = []Scenario{
 		Adversaries: []AdversaryID{Member}, Assets: []AssetID{Attention, Device},
 		Attack:      "An accepted contact adds a user to group after group.",
 		Defence:     "Each addition takes a KeyPackage, which costs a token and the contact's own contact token. Ending that token, and revoking the address that came with the KeyPackage, ends the invitations of this contact alone. The SDK leaves groups that no accepted contact invited it to.",
-		Residual:    "No limit for each contact and time: until the owner acts, the contact's ration is the bound, and after that the last resort serves nobody.",
+		Residual:    "There is no limit for each contact and time: until the owner acts, the contact's ration of tokens is the only bound.",
 		Mitigations: []MitigationID{TokenPrice, Ration, Consent, Revocation, KeyPackages},
 		Tests:       join(in("pseudods/qs", "TestKeyPackages", "TestOneTimeAddress"), in("client/account", "TestBlocking", "TestRevokedAddress"))},
 	{ID: "S03", Title: "Draining of KeyPackage pools", Sources: []Source{Seed, Transport, Protocol}, Status: Limited,

@@ -19,6 +19,9 @@ type Figure struct {
 	AtLeast bool `json:"at_least,omitempty"`
 }
 
+// exact sets a value that has no interval.
+func (f *Figure) exact(x float64) { f.Value, f.CILow, f.CIHigh = x, x, x }
+
 const z95 = 1.959963984540054
 
 // median sets value and interval to the median of a sample and the order

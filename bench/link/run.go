@@ -66,6 +66,13 @@ func (e *env) emit(f Figure) {
 	}
 }
 
+// emitExact emits a value that has no interval.
+func (e *env) emitExact(name string, parameters map[string]any, x float64, unit string) {
+	f := Figure{Name: name, Parameters: parameters, Unit: unit}
+	f.exact(x)
+	e.emit(f)
+}
+
 // either returns quick or full.
 func either[T any](e *env, quick, full T) T {
 	if e.Quick {
@@ -212,13 +219,16 @@ func (e *env) latencies(users int) {
 	for _, window := range windows {
 		mean, p99 := latency(traffic(users), window)
 		parameters := map[string]any{"users": users, "window_s": window}
-		e.emit(Figure{Name: "timing_latency_mean", Parameters: parameters, Value: mean, CILow: mean, CIHigh: mean, Unit: "s"})
-		e.emit(Figure{Name: "timing_latency_p99", Parameters: parameters, Value: p99, CILow: p99, CIHigh: p99, Unit: "s"})
+		e.emitExact("timing_latency_mean", parameters, mean, "s")
+		e.emitExact("timing_latency_p99", parameters, p99, "s")
 	}
 }
 
 func (e *env) timingFigures(s Setting) error {
 	n := either(e, 12, 60)
+	if s.World.Users >= 1_000_000 {
+		n = 30 // each takes seconds
+	}
 	reached := make([][attacks]float64, n)
 	name := fmt.Sprintf("timing %d %v %d %v %v", s.World.Users, s.World.PerGroup, s.Members, s.Window, s.Receipts)
 	if err := trials(e, name, n, func() *observer { return newObserver(s) }, func(i int, o *observer, r *rand.Rand) { reached[i] = o.run(r) }); err != nil {
@@ -248,8 +258,8 @@ func size(e *env) error {
 	for i := range SizeSchemes {
 		s := &SizeSchemes[i]
 		frequency, cost := s.frequencies(rand.New(rand.NewPCG(e.Seed, uint64(i))), samples)
-		e.emit(Figure{Name: "size_cost", Parameters: map[string]any{"scheme": s.Name}, Value: cost, CILow: cost, CIHigh: cost, Unit: "octets per octet"})
-		e.emit(Figure{Name: "size_classes", Parameters: map[string]any{"scheme": s.Name}, Value: float64(len(frequency)), CILow: float64(len(frequency)), CIHigh: float64(len(frequency)), Unit: "classes seen"})
+		e.emitExact("size_cost", map[string]any{"scheme": s.Name}, cost, "octets per octet")
+		e.emitExact("size_classes", map[string]any{"scheme": s.Name}, float64(len(frequency)), "classes seen")
 		for _, candidates := range []int{10, 100, 1000} {
 			for _, messages := range []int{1, 4, 16, 64} {
 				sample := make([]float64, n)

@@ -24,11 +24,16 @@ type chapterView struct {
 type figureView struct {
 	ID, Title, Name, Unit, Fixed string
 	Legend                       []legendView
-	Plots                        []template.HTML
+	Plots                        []plotView
 	Columns                      []string
 	Baseline                     bool
 	Rows                         []rowView
 	Long                         bool
+}
+
+type plotView struct {
+	Title string
+	SVG   template.HTML
 }
 
 type legendView struct{ Label, Colour string }
@@ -65,7 +70,7 @@ func (f *figure) view(chapter string) (figureView, error) {
 		if err != nil {
 			return v, err
 		}
-		v.Plots = append(v.Plots, template.HTML(s)) // its texts are escaped by the SVG writer
+		v.Plots = append(v.Plots, plotView{f.panels[i].title, template.HTML(s)}) // its texts are escaped by the SVG writer
 	}
 	if len(f.series) > 0 {
 		for i, l := range f.labels() {

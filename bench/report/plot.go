@@ -21,7 +21,10 @@ var palette = [maxCurves]color.RGBA{{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 1
 
 var shapes = [maxCurves]draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}}
 
-const plotWidth, plotHeight = 12 * vg.Centimeter, 8 * vg.Centimeter
+const (
+	plotWidth, plotHeight = 12 * vg.Centimeter, 8 * vg.Centimeter
+	margin                = 2 * vg.Millimeter
+)
 
 // bars are points with intervals.
 type bars struct {
@@ -32,7 +35,6 @@ type bars struct {
 // svg draws a panel, as an svg element.
 func (f *figure) svg(p *panel) (string, error) {
 	pl := plot.New()
-	pl.Title.Text = p.title
 	pl.X.Label.Text = axisName(f.x)
 	pl.Y.Label.Text = f.unit
 	pl.Add(plotter.NewGrid())
@@ -53,7 +55,8 @@ func (f *figure) svg(p *panel) (string, error) {
 	widen(&pl.X)
 	widen(&pl.Y)
 	canvas := vgsvg.New(plotWidth, plotHeight)
-	pl.Draw(draw.New(canvas))
+	// Browsers take other fonts than the plot was measured with: leave some room.
+	pl.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", err
@@ -71,6 +74,9 @@ func (f *figure) svg(p *panel) (string, error) {
 // values stand side by side, since they seldom are a scale; many are one.
 func (f *figure) axis(pl *plot.Plot) func(x float64) float64 {
 	if len(f.xs) > 8 {
+		if low, high := f.xs[0].Number, f.xs[len(f.xs)-1].Number; logarithmic(low, high) {
+			pl.X.Scale, pl.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		}
 		return func(x float64) float64 { return x }
 	}
 	var names []string
@@ -92,8 +98,10 @@ func (f *figure) spread(p *panel) bool {
 			low, high = min(low, r.Value), max(high, r.Value)
 		}
 	}
-	return low > tiny && high/low > 30 && high/low < 1e12
+	return logarithmic(low, high)
 }
+
+func logarithmic(low, high float64) bool { return low > tiny && high/low > 30 && high/low < 1e12 }
 
 // tiny is what counts as zero on an axis.
 const tiny = 1e-30

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 	}
 	page := f.String("html", "", "`file` for the page")
 	summary := f.String("summary", "", "`file` for the summary in Markdown; default: standard output, if there is no page")
+	tables := f.String("tables", "", "Markdown `file` whose tables are to be filled in, see bench/report")
 	switch err := f.Parse(args); {
 	case err == flag.ErrHelp:
 		return err
@@ -36,6 +38,11 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 		}
 		files = append(files, file)
 	}
+	if *tables != "" {
+		if err := fill(*tables, files); err != nil {
+			return err
+		}
+	}
 	if *page != "" {
 		if err := write(*page, func(w io.Writer) error { return report.Page(w, files) }); err != nil {
 			return err
@@ -44,22 +51,34 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 	switch {
 	case *summary != "":
 		return write(*summary, func(w io.Writer) error { return report.Summary(w, files) })
-	case *page == "":
+	case *page == "" && *tables == "":
 		return report.Summary(stdout, files)
 	}
 	return nil
 }
 
-// write makes a file, or leaves none that is not whole.
-func write(path string, to func(io.Writer) error) error {
-	out, err := os.Create(path)
+// fill writes the tables of a document anew.
+func fill(path string, files []*report.File) error {
+	document, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	if err := to(out); err != nil {
-		out.Close()
-		os.Remove(path)
+	var results []report.Result
+	for _, file := range files {
+		results = append(results, file.Results...)
+	}
+	filled, err := report.FillTables(string(document), results)
+	if err != nil || filled == string(document) {
 		return err
 	}
-	return out.Close()
+	return write(path, func(w io.Writer) error { _, err := io.WriteString(w, filled); return err })
+}
+
+// write makes a file of what is written in the end, or none.
+func write(path string, to func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := to(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o644)
 }
