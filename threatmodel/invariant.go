@@ -5,7 +5,7 @@ package threatmodel
 var Invariants = []Invariant{
 	{"INV-01", "No stored, logged, or exported record holds an account identity beside a pseudonym, group, queue or token.",
 		join(in("internal/archtest", "TestNeverLinked", "TestImportsFollowTheTable"), in("privacypass/attester", "TestNames"),
-			in("privacypass/issuer/httpapi", "TestNoIdentifiers"), in("storage/badger/ledger", "TestINV02StoreShowsNoToken")),
+			in("privacypass/issuer/httpapi", "TestNoIdentifiers"), in("storage/badger/ledger", "TestINV02StoreShowsNoToken"), in("client", "TestINV01INV02INV07BusyRun")),
 		"Groups of the identified profile name accounts in their leaves, which are sealed at rest and which a serving node sees."},
 	{"INV-02", "A copy of the files of all stores links no two pseudonyms, no pseudonym to a queue, no queue to a group.",
 		join(in("pseudods/ds", "TestINV02StoreShowsNothing", "TestINV02BlockShowsNothing"), in("pseudods/qs", "TestINV02QueueStoreCopy"),
@@ -31,7 +31,7 @@ var Invariants = []Invariant{
 		"A queue that is full refuses, and its owner sees the gap."},
 	{"INV-07", "Logs, metrics, traces and error texts carry no pseudonym, group id, queue id, key, token or client address.",
 		join(in("pseudods/ds", "TestINV07ErrorsNameNothing"), in("pseudods/server", "TestINV07LogsAndMetrics"), in("storage/badger", "TestINV07ErrorsQuoteNoKey"), in("privacypass/issuer/httpapi", "TestNoIdentifiers"),
-			in("internal/secret", "TestNothingPrintsASecret")),
+			in("internal/secret", "TestNothingPrintsASecret"), in("client", "TestINV01INV02INV07BusyRun")),
 		"What a front end, a kernel or a hosting company logs is beyond the program."},
 	{"INV-08", "Rate limits are keyed by group, leaf and token, never by identity.",
 		in("pseudods/ds", "TestINV08Limits", "TestINV08StrangersUseUpNothing"),
