@@ -122,7 +122,6 @@ func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes) er
 	if err := useInvite(s.vault, code); err != nil {
 		return err
 	}
-	ctx = withNotes(ctx, s.notes)
 	c, err := client.Create(ctx, s.config(), w.name, s.settings.Domain)
 	if errors.Is(err, account.ErrExists) {
 		c, err = client.Open(ctx, s.config())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"math/rand/v2"
 	"time"
 )
@@ -86,6 +87,7 @@ func (s *session) sync(ctx context.Context, wait time.Duration, asJSON bool) err
 // tend does what is due now and then, at times that have nothing to do with what
 // the user does.
 func (s *session) tend(ctx context.Context) {
+	ctx = withNotes(ctx, notes{w: io.Discard})
 	for next := time.Minute + rand.N(4*time.Minute); pause(ctx, next) == nil; next = 30*time.Minute + rand.N(time.Hour) {
 		if err := s.Maintain(ctx); err != nil && ctx.Err() == nil && !passes(err) {
 			text, _ := explain(err)

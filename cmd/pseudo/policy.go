@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -80,23 +81,31 @@ func (w *groupPolicy) do(ctx context.Context, s *session) error {
 	if len(w.Changes) == 0 {
 		return showPolicy(s, g.Policy(), members)
 	}
-	users := map[string]string{}
+	pseudonyms := map[string]string{}
 	for _, c := range w.Changes {
 		if c.What != "admin" && c.What != "no-admin" {
 			continue
 		}
-		if users[c.Value], err = findUser(members, c.Value); err != nil {
+		if pseudonyms[c.Value], err = findUser(members, c.Value); err != nil {
 			return err
 		}
 	}
-	return g.ChangePolicy(ctx, func(p *wire.GroupPolicy) {
+	change := func(p *wire.GroupPolicy) {
 		for _, c := range w.Changes {
-			c.apply(p, users)
+			c.apply(p, pseudonyms)
 		}
-	})
+	}
+	now, next := g.Policy(), g.Policy()
+	change(&next)
+	for _, m := range members {
+		if m.Own && now.IsAdmin(m.User) && !next.IsAdmin(m.User) {
+			return errors.New("you would be no admin any more: name yourself with -admin too, or have another admin do it")
+		}
+	}
+	return g.ChangePolicy(ctx, change)
 }
 
-func (c policyChange) apply(p *wire.GroupPolicy, users map[string]string) {
+func (c policyChange) apply(p *wire.GroupPolicy, pseudonyms map[string]string) {
 	yes := c.Value == "yes"
 	switch c.What {
 	case "max-members":
@@ -109,9 +118,9 @@ func (c policyChange) apply(p *wire.GroupPolicy, users map[string]string) {
 	case "guests":
 		p.Guests = yes
 	case "admin":
-		p.Admins = append(without(p.Admins, users[c.Value]), []byte(users[c.Value]))
+		p.Admins = append(without(p.Admins, pseudonyms[c.Value]), []byte(pseudonyms[c.Value]))
 	case "no-admin":
-		p.Admins = without(p.Admins, users[c.Value])
+		p.Admins = without(p.Admins, pseudonyms[c.Value])
 	case "unban":
 		b, _ := hex.DecodeString(c.Value)
 		p.Banned = without(p.Banned, string(b))

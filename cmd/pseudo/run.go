@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 // run opens the state, or finds who has it, and does the work.
 func (c *command) run(ctx context.Context, where *location, w work, t terminal) error {
 	s := &session{command: c.name, location: where, terminal: t, notes: notesTo(t.err)}
+	ctx = withNotes(ctx, s.notes)
 	if c.place == outside {
 		return w.do(ctx, s)
 	}

@@ -62,7 +62,7 @@ func (s *session) open(ctx context.Context, other func(*listener) error) error {
 	if err != nil {
 		return err
 	}
-	s.Client, err = client.Open(withNotes(ctx, s.notes), s.config())
+	s.Client, err = client.Open(ctx, s.config())
 	if err != nil {
 		return errors.Join(err, s.close())
 	}

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -14,8 +14,8 @@ import (
 )
 
 // A process that listens takes commands through a socket in the state directory,
-// whose mode keeps others out. One connection carries one command: a line with
-// an [order] there, lines with an [outcome] back. Hanging up ends the command.
+// whose mode keeps others out. One connection carries one command: an
+// [order] there, [outcome]s back, as JSON. Hanging up ends the command.
 const (
 	socketFile = "socket"
 	// socketVersion changes with the works' encoding: a program that was replaced
@@ -155,26 +155,24 @@ func (c *counter) take(ctx context.Context, conn net.Conn) {
 		conn.SetReadDeadline(time.Now())
 		conn.SetWriteDeadline(time.Now().Add(time.Second))
 	})()
-	line, err := bufio.NewReaderSize(conn, maxOrder).ReadSlice('\n')
-	if err != nil {
-		return
+	var o order
+	if json.NewDecoder(io.LimitReader(conn, maxOrder)).Decode(&o) != nil {
+		o = order{} // of no version
 	}
 	answers := &answers{e: json.NewEncoder(conn)}
 	go func() { // nothing more comes but the end
 		conn.Read(make([]byte, 1))
 		cancel()
 	}()
-	err = c.carryOut(ctx, line, answers)
 	last := outcome{Done: true}
-	if err != nil {
+	if err := c.carryOut(ctx, &o, answers); err != nil {
 		last.Error, last.Code = explain(err)
 	}
 	answers.send(last)
 }
 
-func (c *counter) carryOut(ctx context.Context, line []byte, a *answers) error {
-	var o order
-	if err := json.Unmarshal(line, &o); err != nil || o.Version != socketVersion {
+func (c *counter) carryOut(ctx context.Context, o *order, a *answers) error {
+	if o.Version != socketVersion {
 		return errors.New("another version of this program listens: end it and start it again")
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.name == o.Command && c.place == shared })
