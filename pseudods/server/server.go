@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,37 +149,57 @@ func (s *Server) stores() (all stores) {
 }
 
 // listen opens the listeners: one for the roles that have none of their own, and
-// one for each of the others.
+// one for each other address.
 func (s *Server) listen(m *metrics) error {
-	c := &s.cfg
-	addresses := map[string][]Role{}
-	for _, role := range c.Roles {
+	shared := map[string][]Role{}
+	var order []string
+	for _, role := range s.cfg.Roles {
 		address := s.place(role).Listen
+		key := address
 		if address == "" {
-			address = c.Listen
+			address, key = s.cfg.Listen, s.cfg.Listen
+		} else if strings.HasSuffix(address, ":0") { // any port: none is shared
+			key = string(role) + " " + address
 		}
-		addresses[address] = append(addresses[address], role)
+		if shared[key] = append(shared[key], role); len(shared[key]) == 1 {
+			order = append(order, key)
+		}
 	}
-	for address, roles := range addresses {
-		l, err := daemon.Listen(address, c.TLS)
-		if err != nil {
+	for _, key := range order {
+		roles := shared[key]
+		_, address, own := strings.Cut(key, " ")
+		if !own {
+			address = key
+		}
+		if err := s.listenOn(address, roles, m); err != nil {
 			return err
 		}
-		scheme := "http://"
-		if c.TLS != nil {
-			scheme = "https://"
-		}
-		for _, role := range roles {
-			s.at[string(role)] = scheme + l.Addr().String()
-			if s.urls[role] = s.place(role).URL; s.urls[role] == "" && s.place(role).Listen == "" {
-				s.urls[role] = c.URL
-			}
-			if s.urls[role] == "" {
-				s.urls[role] = s.at[string(role)]
-			}
-		}
-		s.servers.Add(l, daemon.NewServer(s.handler(roles, m)))
 	}
+	return nil
+}
+
+func (s *Server) listenOn(address string, roles []Role, m *metrics) error {
+	l, err := daemon.Listen(address, s.cfg.TLS)
+	if err != nil {
+		return err
+	}
+	at := "http://" + l.Addr().String()
+	if s.cfg.TLS != nil {
+		at = "https://" + l.Addr().String()
+	}
+	for _, role := range roles {
+		place := s.place(role)
+		s.at[string(role)] = at
+		switch {
+		case place.URL != "":
+			s.urls[role] = place.URL
+		case place.Listen == "" && s.cfg.URL != "":
+			s.urls[role] = s.cfg.URL
+		default:
+			s.urls[role] = at
+		}
+	}
+	s.servers.Add(l, daemon.NewServer(s.handler(roles, m)))
 	return nil
 }
 

@@ -71,6 +71,11 @@ func (c *Config) validate() error {
 	if c.DrainDelay < 0 || c.DS.Workers < 0 || c.DS.PerGroup.Every < 0 || c.DS.PerLeaf.Every < 0 || c.QS.MaxWait < 0 || c.QS.Mix < 0 {
 		return errors.New("a bound is negative")
 	}
+	for _, r := range []Rate{c.DS.PerGroup, c.DS.PerLeaf} {
+		if (r.Every == 0) != (r.Burst == 0) || r.Burst < 0 {
+			return errors.New("ds.per_group and ds.per_leaf need every and burst")
+		}
+	}
 	if _, err := c.DS.profiles(); err != nil {
 		return err
 	}
