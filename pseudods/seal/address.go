@@ -20,12 +20,10 @@ type Use struct {
 // the group. The delivery service computes it itself, from the group in which it
 // found the address: an address copied to another group then does not open.
 func Binding(groupID []byte, nonce [wire.NonceSizeAddress]byte) [sha256.Size]byte {
-	w := tlscodec.NewWriter(nil)
-	w.Opaque([]byte("pseudods 1.0 address binding"))
-	w.Raw(nonce[:])
-	w.Raw(groupID)
-	b, _ := w.Bytes() // cannot fail: the only length is that of the label
-	return sha256.Sum256(b)
+	const label = "pseudods 1.0 address binding"
+	var buf [128]byte
+	b := append(append(buf[:0], byte(len(label))), label...) // opaque<V>
+	return sha256.Sum256(append(append(b, nonce[:]...), groupID...))
 }
 
 // associated is what an address's ciphertext authenticates: its kind, and for

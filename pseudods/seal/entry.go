@@ -3,8 +3,6 @@ package seal
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"io"
 
@@ -53,10 +51,8 @@ func (s DeliverySecret) entryAEAD(salt []byte) cipher.AEAD {
 	if s.Len() != DeliverySecretSize {
 		panic("seal: delivery secret of a wrong size")
 	}
-	h := hmac.New(sha256.New, s.Reveal())
-	h.Write([]byte("pseudods 1.0 entry"))
-	h.Write(salt)
-	return newGCM(h.Sum(nil))
+	key := mac(s.Reveal(), "pseudods 1.0 entry", salt)
+	return newGCM(key[:])
 }
 
 func newGCM(key []byte) cipher.AEAD {
@@ -125,7 +121,6 @@ func OpenWelcomeEntry(key *PrivateKey, sealed *[wire.EntrySize]byte) (*Entry, er
 // be below 2^62, and must not be given to another message, also after the
 // delivery service's store was restored from a copy.
 func Number(s DeliverySecret, sequence uint64) uint64 {
-	h := hmac.New(sha256.New, s.Reveal())
-	h.Write([]byte("pseudods 1.0 delivery number"))
-	return binary.BigEndian.Uint64(h.Sum(nil))>>2 + 1 + sequence
+	start := mac(s.Reveal(), "pseudods 1.0 delivery number", nil)
+	return binary.BigEndian.Uint64(start[:])>>2 + 1 + sequence
 }

@@ -4,7 +4,9 @@ import (
 	"crypto/cipher"
 	"crypto/hpke"
 	"encoding/binary"
+	"fmt"
 
+	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -54,25 +56,36 @@ func OpenSegment(owner *PrivateKey, queue wire.QueueID, kemOutput []byte) (*Segm
 	return &Segment{newGCM(key)}, nil
 }
 
-func segmentNonce(counter uint32) []byte {
-	var n [12]byte
-	binary.BigEndian.PutUint32(n[8:], counter)
-	return n[:]
+func segmentNonce(counter uint32) (nonce [12]byte) {
+	binary.BigEndian.PutUint32(nonce[8:], counter)
+	return nonce
 }
+
+// itemRoom is what an item has in octets beside an inline payload, or a little
+// less.
+const itemRoom = 192
 
 // Seal encrypts an item. A counter must be used once under a segment.
 func (s *Segment) Seal(counter uint32, item *wire.Item) ([]byte, error) {
-	b, err := mls.Marshal(item)
-	if err != nil {
-		return nil, err
+	size := itemRoom
+	if item.Ticket == nil {
+		size += len(item.Inline)
 	}
-	return s.aead.Seal(nil, segmentNonce(counter), b, nil), nil
+	w := tlscodec.NewWriter(make([]byte, 0, size+s.aead.Overhead()))
+	item.MarshalTLS(w)
+	b, err := w.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", mls.ErrEncode, err)
+	}
+	nonce := segmentNonce(counter)
+	return s.aead.Seal(b[:0], nonce[:], b, nil), nil
 }
 
 // Open decrypts an entry. It fails with [ErrOpen], or [wire.ErrMalformed] if the
 // service sealed what is not an item.
 func (s *Segment) Open(e *wire.QueueEntry) (*wire.Item, error) {
-	b, err := s.aead.Open(nil, segmentNonce(e.Counter), e.Ciphertext, nil)
+	nonce := segmentNonce(e.Counter)
+	b, err := s.aead.Open(nil, nonce[:], e.Ciphertext, nil)
 	if err != nil {
 		return nil, ErrOpen
 	}

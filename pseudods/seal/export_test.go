@@ -1,0 +1,3 @@
+package seal
+
+var MAC = mac
