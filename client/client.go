@@ -68,6 +68,7 @@ type Client struct {
 	mu      sync.Mutex
 	groups  map[wire.GroupID]*Group
 	events  events // that concern no group
+	places  places
 	polling *poll  // under way, nil if none is
 	reads   uint64 // pages that were handled
 }
@@ -102,7 +103,7 @@ func start(cfg Config, a *account.Account) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	if err := c.loadEvents(); err != nil {
+	if err := errors.Join(c.loadEvents(), c.loadPlaces()); err != nil {
 		return nil, err
 	}
 	names, err := cfg.Account.Vault.Names(groupPrefix)

@@ -20,6 +20,20 @@
 // tells names only if the link opens, is signed by the real key over that very
 // leaf, and the verifier accepts that key; others are shown as unverified.
 //
+// # Several clients of a user
+//
+// [Client.LinkCode] makes a code by which [Link] makes one more client of the same
+// user. Whoever sees it is the user: it holds the identity. Every client has a queue,
+// KeyPackages and a card of its own. In a group all have one user pseudonym, and
+// each a client pseudonym of its own; members see one user, by [Member.User].
+//
+// The clients talk through offers to each other's cards, whose content services do not
+// see, at the price of a request for contact; [Client.Sync] does that. Each tells the
+// others of the contacts that the user accepted or blocked, and of its groups: one that
+// is not in hands over a KeyPackage, and a member adds it. Contacts add the client that
+// they know the card of, and that one adds the others. [Client.RemoveDevice] removes
+// a client from all groups. It keeps the identity, which cannot be taken back.
+//
 // # What is durable when
 //
 // The state of a group is written before anything leaves the device that depends

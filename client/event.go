@@ -35,7 +35,12 @@ const (
 	// EventRefused: a Welcome or message was not taken; Text says why.
 	EventRefused EventKind = 12
 
-	lastEvent = EventRefused
+	// EventDevice: another client of the user was linked, which Text names.
+	EventDevice EventKind = 13
+	// EventDeviceRemoved: another client of the user was removed, which Text names.
+	EventDeviceRemoved EventKind = 14
+
+	lastEvent = EventDeviceRemoved
 )
 
 // Event tells the application what happened.

@@ -134,7 +134,7 @@ func (g *Group) remove(ctx context.Context, user string, op wire.Operation, poli
 func (g *Group) find(user string) (string, error) {
 	found := map[string]bool{}
 	err := g.mls.EachMember(func(l mls.LeafIndex, leaf *mls.LeafNode) error {
-		if m := g.member(l, leaf); !m.Own && (m.String() == user || m.User == user) {
+		if m := g.member(l, leaf); !m.OwnUser && (m.String() == user || m.User == user) {
 			found[m.User] = true
 		}
 		return nil

@@ -22,8 +22,9 @@ type Member struct {
 	Name     string
 	Key      ed25519.PublicKey
 	Verified bool
-	// Own tells this client.
-	Own bool
+	// Own tells this client, OwnUser any of this user's clients: this one, or one with
+	// the same user pseudonym whose link is verified and of the user's own identity.
+	Own, OwnUser bool
 }
 
 // String is how a member may be shown: a name, or part of the pseudonym.
@@ -42,7 +43,14 @@ func (m *Member) MarshalTLS(w *tlscodec.Writer) {
 		w.Opaque([]byte(s))
 	}
 	w.Bool(m.Verified)
-	w.Bool(m.Own)
+	own := uint8(0)
+	if m.Own {
+		own |= 1
+	}
+	if m.OwnUser {
+		own |= 2
+	}
+	w.Uint8(own)
 }
 
 // UnmarshalTLS decodes m.
@@ -52,7 +60,12 @@ func (m *Member) UnmarshalTLS(r *tlscodec.Reader) {
 	if k := r.Opaque(); len(k) > 0 {
 		m.Key = ed25519.PublicKey(k)
 	}
-	m.Verified, m.Own = r.Bool(), r.Bool()
+	m.Verified = r.Bool()
+	own := r.Uint8()
+	if r.Err() == nil && own > 3 {
+		r.Fail(tlscodec.ErrValue)
+	}
+	m.Own, m.OwnUser = own&1 != 0, own&2 != 0
 }
 
 // Members returns all members, in the order of their leaves.
@@ -74,7 +87,7 @@ func (g *Group) Members() ([]Member, error) {
 func (g *Group) member(l mls.LeafIndex, leaf *mls.LeafNode) Member {
 	m := Member{Leaf: l}
 	if own, err := g.mls.OwnLeaf(); err == nil && own == l {
-		m.Own = true
+		m.Own, m.OwnUser = true, true
 	}
 	name, err := wire.ParseMemberName(g.policy().Profile, &leaf.Credential)
 	if err != nil {
@@ -96,6 +109,7 @@ func (g *Group) member(l mls.LeafIndex, leaf *mls.LeafNode) Member {
 		return m
 	}
 	m.Name, m.Key, m.Verified = string(o.Credential.Identity), o.Key, true
+	m.OwnUser = m.Own || g.sameUser(name.Credential) && o.Key.Equal(ed25519.PublicKey(g.c.account.Identity().Key.Public()))
 	return m
 }
 

@@ -123,6 +123,18 @@ func (c *Client) handle(ctx context.Context, in *account.Incoming) error {
 		}
 		c.events.add(Event{Kind: kind, Member: Member{Name: in.Contact.Name}, Text: in.Contact.Greeting})
 		return nil
+	case len(in.Devices) > 0:
+		for _, d := range in.Devices {
+			kind := EventDevice
+			if d.Removed {
+				kind = EventDeviceRemoved
+			}
+			c.events.add(Event{Kind: kind, Text: []byte(d.Name)})
+		}
+		return nil
+	case errors.Is(in.Err, account.ErrLink):
+		c.events.add(Event{Kind: EventRefused, Text: []byte("somebody has used a link code that was used before or is too old: they have this user's identity")})
+		return nil
 	case in.Err != nil || in.Fanout == nil:
 		return nil
 	case in.Fanout.Kind == wire.FanoutWelcome:
@@ -140,5 +152,5 @@ func (c *Client) settle(ctx context.Context) error {
 	for _, g := range c.groups {
 		failed = errors.Join(failed, g.settle(ctx))
 	}
-	return failed
+	return errors.Join(failed, c.settleDevices(ctx))
 }

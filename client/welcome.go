@@ -84,9 +84,16 @@ func (c *Client) join(ctx context.Context, in *account.Incoming) error {
 	if signer, ok := g.mls.WelcomedBy(); ok {
 		by = g.at(signer)
 	}
-	g.unwanted = !c.accepts(by)
+	label, asked := c.isReady(g.id, in.KeyPackage)
+	if asked && g.label == "" {
+		g.label = label
+	}
+	g.unwanted = !(asked && by.OwnUser) && !c.accepts(by)
 	g.tell(Event{Kind: EventJoined, Sequence: in.Sequence, Member: by})
-	return g.save()
+	if err := g.save(); err != nil {
+		return err
+	}
+	return c.cameIn(g.id)
 }
 
 // accepts decides whether to stay in a group.

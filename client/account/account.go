@@ -52,6 +52,8 @@ type Account struct {
 	contacts     map[string]*contact
 	formers      map[string]*former // by identity key
 	pins         map[string]ed25519.PublicKey
+	self         *self // nil if there never was another device
+	devices      map[DeviceID]*device
 	sealTo       *wire.AddressKey
 	sealToAsked  time.Time
 }
@@ -71,6 +73,12 @@ func Create(ctx context.Context, cfg Config, name, domain string) (*Account, err
 }
 
 func create(ctx context.Context, cfg Config, s store, name, domain string) (*Account, error) {
+	return createWith(ctx, cfg, s, name, domain, func(*static) error { return nil })
+}
+
+// createWith creates an account. What prepare adds is saved before the record by
+// which there is one.
+func createWith(ctx context.Context, cfg Config, s store, name, domain string, prepare func(*static) error) (*Account, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -87,6 +95,9 @@ func create(ctx context.Context, cfg Config, s store, name, domain string) (*Acc
 	}
 	made, err := newStatic(&cfg, name, domain)
 	if err != nil {
+		return nil, err
+	}
+	if err := prepare(made); err != nil {
 		return nil, err
 	}
 	if err := save(s, recordStatic, made); err != nil {
@@ -120,6 +131,7 @@ func newAccount(cfg Config, s store) *Account {
 		contacts:     map[string]*contact{},
 		formers:      map[string]*former{},
 		pins:         map[string]ed25519.PublicKey{},
+		devices:      map[DeviceID]*device{},
 	}
 	a.reader.turn = make(chan struct{}, 1)
 	a.life, a.end = context.WithCancel(context.Background())
@@ -171,6 +183,12 @@ func (a *Account) load() error {
 	if err := load(a.store, recordStatus, a.status); err != nil && !isNotFound(err) {
 		return err
 	}
+	own := new(self)
+	if err := load(a.store, recordSelf, own); err == nil {
+		a.self = own
+	} else if !isNotFound(err) {
+		return err
+	}
 	var at cursor
 	if err := load(a.store, recordCursor, &at); err != nil && !isNotFound(err) {
 		return err
@@ -195,6 +213,12 @@ func (a *Account) load() error {
 			c := new(contact)
 			err := load(a.store, name, c)
 			a.contacts[c.name] = c
+			return err
+		},
+		prefixDevices: func(name string) error {
+			d := new(device)
+			err := load(a.store, name, d)
+			a.devices[d.id] = d
 			return err
 		},
 		prefixFormer: func(name string) error {
@@ -270,6 +294,8 @@ func (a *Account) isClosed() bool {
 
 // Identity returns the user's real identity, with its private key.
 func (a *Account) Identity() *identity.Identity { return a.static.identity }
+
+func (a *Account) ownKey() ed25519.PublicKey { return a.static.identity.Key.Public() }
 
 // Name returns what the identity's credential says.
 func (a *Account) Name() string { return string(a.static.identity.Credential.Identity) }

@@ -183,7 +183,17 @@ func (a *Account) ensureCard(ctx context.Context) error {
 	if own.card.Signature, err = a.static.identity.Key.SignWithLabel(wire.ContactCardLabel, tbs); err != nil {
 		return err
 	}
-	return a.setStatus(func(s *status) {
+	err = a.setStatus(func(s *status) {
 		s.cards = append([]ownCard{own}, s.cards[:min(len(s.cards), maxCards-1)]...)
 	})
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.self == nil || len(s.cards) == 0 {
+		return nil
+	}
+	// What is sent to the user's other clients has the newest card.
+	return a.tellDevices(deviceItem{kind: itemHello, name: a.self.name}, DeviceID{})
 }

@@ -242,8 +242,20 @@ func (a *Account) changeContact(name string, f func(*contact) error) error {
 	return a.putContact(next)
 }
 
-// putContact saves a contact. The caller holds mu.
+// putContact saves a contact, and has the user's other clients told what is new to
+// them: before, so that a crash repeats that. The caller holds mu.
 func (a *Account) putContact(c *contact) error {
+	old := a.contacts[c.name]
+	if c.decided() && (old == nil || old.state != c.state || old.theirs.version != c.theirs.version) {
+		if err := a.tellDevices(c.shared(), DeviceID{}); err != nil {
+			return err
+		}
+	}
+	return a.saveContact(c)
+}
+
+// saveContact saves a contact and tells nobody. The caller holds mu.
+func (a *Account) saveContact(c *contact) error {
 	if err := a.save(prefixContacts+c.name, c); err != nil {
 		return err
 	}

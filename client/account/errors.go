@@ -64,6 +64,15 @@ var (
 	ErrKeyPackage = errors.New("account: invalid KeyPackage")
 	// ErrSeq: an acknowledgement of what [Account.Receive] has not returned.
 	ErrSeq = errors.New("account: acknowledgement out of order")
+	// ErrLink: a link code is malformed, or was used, or is too old.
+	ErrLink = errors.New("account: invalid or used link code")
+	// ErrNoDevice: the user has no other client of that name.
+	ErrNoDevice = errors.New("account: no such device")
+	// ErrTooManyDevices: the user has [MaxDevices] other clients.
+	ErrTooManyDevices = errors.New("account: too many devices")
+	// ErrTooManyNotes: too much waits to be sent to another client of the user, or it
+	// is longer than [MaxNote].
+	ErrTooManyNotes = errors.New("account: too much for another device")
 	// ErrClosed: the account is closed.
 	ErrClosed = errors.New("account: closed")
 )

@@ -1,7 +1,9 @@
 package account
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -241,6 +243,26 @@ func (a *Account) NewKeyPackage(ctx context.Context, p *Persona) (*mls.KeyPackag
 		return nil, err
 	}
 	return k.keys.Public, nil
+}
+
+// CheckDevicePackage checks that a KeyPackage is another client's of this user, with
+// a persona that has the user of the given one. It fails with [ErrKeyPackage].
+func (a *Account) CheckDevicePackage(k *mls.KeyPackage, user *Persona, link identity.LinkKey) error {
+	if err := a.checkKeyPackage(k, a.static.domain); err != nil {
+		return err
+	}
+	name, err := wire.ParseMemberName(wire.ProfilePseudonymous, &k.LeafNode.Credential)
+	if err != nil || name.Credential == nil || name.Credential.User != user.Pseudonym.Credential.User ||
+		!bytes.Equal(name.Credential.UserAuthKey, user.UserAuth.Public()) || name.Credential.Client == user.Pseudonym.Credential.Client {
+		return fmt.Errorf("%w: of another user", ErrKeyPackage)
+	}
+	isUser := func(c *mls.Credential, key ed25519.PublicKey) bool {
+		return c.Equal(&a.static.identity.Credential) && key.Equal(a.ownKey())
+	}
+	if _, err := identity.OpenLink(name.Credential, k.LeafNode.SignatureKey, link, isUser); err != nil {
+		return fmt.Errorf("%w: %w", ErrKeyPackage, err)
+	}
+	return nil
 }
 
 // KeyPackagePersona returns who a KeyPackage of this client is, and the key to

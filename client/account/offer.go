@@ -11,17 +11,26 @@ import (
 
 // takeOffer takes an offer of contact, or an acceptance, that came to the address
 // of one of the own cards. One that is known already, or older than what is known,
-// changes nothing and returns the contact as it is. It fails with
-// [ErrUnknownAddress], [ErrOffer], [ErrIdentityChanged], [ErrBlocked],
-// [ErrTooManyAsked], and with the vault's errors, which alone wrap none of these.
-func (a *Account) takeOffer(to wire.AddressID, sealed []byte) (*Contact, error) {
+// changes nothing and returns the contact as it is. What the user itself signed is
+// from another of its clients, and returns devices if it concerns them. It fails
+// with [ErrUnknownAddress], [ErrOffer], [ErrIdentityChanged], [ErrBlocked],
+// [ErrTooManyAsked], as takeDevice does, and with the vault's errors, which alone
+// wrap none of these.
+func (a *Account) takeOffer(to wire.AddressID, sealed []byte) (*Contact, []*Device, error) {
 	offer, id, name, err := a.openOffer(to, sealed)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if id.key.Equal(ed25519.PublicKey(a.static.identity.Key.Public())) {
-		return nil, fmt.Errorf("%w: from the user itself", ErrOffer)
+	if id.key.Equal(a.ownKey()) {
+		devices, err := a.takeDevice(offer)
+		return nil, devices, err
 	}
+	c, err := a.takeContact(offer, id, name, seal.OfferHash(sealed))
+	return c, nil, err
+}
+
+// takeContact is takeOffer for what somebody else signed.
+func (a *Account) takeContact(offer *wire.Contact, id *cardIdentity, name string, hash []byte) (*Contact, error) {
 	if err := a.verify(&id.credential, id.key); err != nil {
 		return nil, err
 	}
@@ -62,7 +71,7 @@ func (a *Account) takeOffer(to wire.AddressID, sealed []byte) (*Contact, error) 
 		}
 	}
 	next.card = offer.Card
-	next.theirs = grant{offer.Version, seal.OfferHash(sealed), offer.Token, offer.Pools, offer.LinkWrap}
+	next.theirs = grant{offer.Version, hash, offer.Token, offer.Pools, offer.LinkWrap}
 	if err := a.putContact(next); err != nil {
 		return nil, err
 	}
@@ -117,7 +126,11 @@ func (a *Account) openOffer(to wire.AddressID, sealed []byte) (offer *wire.Conta
 	if _, err := a.cfg.baseOf(offer.Card.Domain); err != nil {
 		return nil, nil, "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
-	if offer.Version == 0 || len(offer.Content) > MaxGreeting || len(offer.Pools) > maxPools {
+	bound := MaxGreeting
+	if id.key.Equal(a.ownKey()) {
+		bound = maxDeviceMessage
+	}
+	if offer.Version == 0 || len(offer.Content) > bound || len(offer.Pools) > maxPools {
 		return nil, nil, "", fmt.Errorf("%w: out of bounds", ErrOffer)
 	}
 	return offer, id, name, nil

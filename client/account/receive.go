@@ -42,6 +42,9 @@ type Incoming struct {
 
 	// Contact is an offer of contact or an acceptance: as it is stored now.
 	Contact *Contact
+	// Devices are other clients of the user that are new, or were removed. What else
+	// they say is in [Account.Notes].
+	Devices []*Device
 
 	// Lost tells that entries before this one are gone, as they expired or the
 	// queue was full.
@@ -251,7 +254,7 @@ func (a *Account) open(q *queued) (*Incoming, error) {
 	case len(payload) == 0:
 		in.Err = ErrGone
 	case q.Item.Kind == wire.ItemOffer:
-		in.Contact, in.Err = a.takeOffer(in.Address, payload)
+		in.Contact, in.Devices, in.Err = a.takeOffer(in.Address, payload)
 		if in.Err != nil && !isOfferError(in.Err) {
 			return nil, in.Err
 		}
@@ -262,7 +265,7 @@ func (a *Account) open(q *queued) (*Incoming, error) {
 }
 
 func isOfferError(err error) bool {
-	for _, of := range []error{ErrUnknownAddress, ErrOffer, ErrIdentityChanged, ErrBlocked, ErrTooManyAsked} {
+	for _, of := range []error{ErrUnknownAddress, ErrOffer, ErrIdentityChanged, ErrBlocked, ErrTooManyAsked, ErrLink, ErrTooManyDevices} {
 		if errors.Is(err, of) {
 			return true
 		}

@@ -50,6 +50,11 @@ func samples(t testing.TB) map[string]struct {
 	card := wire.ContactCard{Domain: "home.example", Address: wire.SealedAddress{Kind: wire.AddressReusable, KEMOutput: []byte{1},
 		Ciphertext: make([]byte, wire.AddressCiphertextSize)}, OfferKey: *welcomeKey.Public(), Pools: []wire.PoolID{{1}}, Identity: []byte("x"), Signature: []byte("y")}
 	key := ed25519.PublicKey(bytes.Repeat([]byte{8}, ed25519.PublicKeySize))
+	poolKey := st.poolKeys[0]
+	items := []deviceItem{{kind: itemHello, name: "phone", secret: octets(1)}, {kind: itemHello, name: "phone"},
+		{kind: itemPeer, id: DeviceID{2}, name: "tablet", card: &card, quiet: true}, {kind: itemForget, id: DeviceID{3}},
+		(&contact{name: "bob", key: key, state: ContactAccepted, card: card, theirs: grant{1, []byte{2}, token(3), nil, octets(5)}}).shared(),
+		{kind: itemNote, body: []byte("note")}}
 	return map[string]struct {
 		value record
 		empty func() record
@@ -63,8 +68,13 @@ func samples(t testing.TB) map[string]struct {
 			address: wire.AddressID{1}, made: 2, until: 3}}}, func() record { return new(keySet) }},
 		"contact": {&contact{"bob", key, ContactAccepted, []byte("hello"), card, grant{1, []byte{2}, token(3), []wire.PoolID{{4}}, octets(5)},
 			token(6), true, []wire.ContactToken{token(7)}, []byte{8}, true, 9}, func() record { return new(contact) }},
-		"former":        {&former{key, true, []wire.ContactToken{token(1)}}, func() record { return new(former) }},
-		"card identity": {&cardIdentity{mls.BasicCredential([]byte("bob")), key}, func() record { return new(cardIdentity) }},
+		"former": {&former{key, true, []wire.ContactToken{token(1)}}, func() record { return new(former) }},
+		"self":   {&self{poolKey, "desk", []openLink{{octets(1), 2, DeviceID{3}}}}, func() record { return new(self) }},
+		"device": {&device{id: DeviceID{1}, name: "phone", card: card, quiet: true, introduce: true, sent: 2, received: 3, outbox: items,
+			inbox: []Note{{DeviceID{1}, 4, []byte("note")}}}, func() record { return new(device) }},
+		"device message": {&deviceMessage{from: DeviceID{1}, to: DeviceID{2}, first: 3, items: items, signature: []byte{4}}, func() record { return new(deviceMessage) }},
+		"link":           {&Link{key: poolKey, device: DeviceID{1}, name: "desk", card: card, secret: octets(2)}, func() record { return new(Link) }},
+		"card identity":  {&cardIdentity{mls.BasicCredential([]byte("bob")), key}, func() record { return new(cardIdentity) }},
 	}
 }
 
@@ -141,10 +151,51 @@ func TestRecordsThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestDeviceMessagesThatAreRefused have values that no device sends.
+func TestDeviceMessagesThatAreRefused(t *testing.T) {
+	m := *samples(t)["device message"].value.(*deviceMessage)
+	for name, change := range map[string]func(*deviceMessage){
+		"no items":     func(m *deviceMessage) { m.items = nil },
+		"number 0":     func(m *deviceMessage) { m.first = 0 },
+		"last numbers": func(m *deviceMessage) { m.first = 1<<64 - 1 },
+		"no name":      func(m *deviceMessage) { m.items = []deviceItem{{kind: itemHello}} },
+		"long note":    func(m *deviceMessage) { m.items = []deviceItem{{kind: itemNote, body: make([]byte, MaxNote+1)}} },
+	} {
+		bad := m
+		change(&bad)
+		data, err := mls.Marshal(&bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := mls.Unmarshal(data, new(deviceMessage)); !errors.Is(err, mls.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := parseDeviceMessage(data); !errors.Is(err, ErrOffer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	key, other := samples(t)["self"].value.(*self).key, samples(t)["self"].value.(*self).key
+	m.from = DeviceID(key.Public())
+	good, err := m.sign(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseDeviceMessage(good); err != nil {
+		t.Error(err)
+	}
+	forged, err := m.sign(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseDeviceMessage(forged); !errors.Is(err, ErrOffer) {
+		t.Errorf("signed by another: %v", err)
+	}
+}
+
 // FuzzRecords: what decodes encodes to the same octets.
 func FuzzRecords(f *testing.F) {
 	all := samples(f)
-	names := []string{"static", "status", "cursor", "persona", "address", "key set", "contact", "former", "card identity"}
+	names := []string{"static", "status", "cursor", "persona", "address", "key set", "contact", "former", "card identity", "self", "device", "device message", "link"}
 	for i, name := range names {
 		data, err := mls.Marshal(all[name].value)
 		if err != nil {

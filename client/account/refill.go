@@ -36,7 +36,7 @@ func (a *Account) Refill(ctx context.Context) error {
 	for _, kind := range pools {
 		errs = append(errs, a.ensurePool(ctx, kind))
 	}
-	errs = append(errs, a.ensureCard(ctx), a.deliverAll(ctx), a.dropLoose())
+	errs = append(errs, a.ensureCard(ctx), a.deliverAll(ctx), a.DeliverDevices(ctx), a.dropLoose())
 	return errors.Join(errs...)
 }
 

@@ -24,6 +24,8 @@ const (
 	prefixContacts  = "contact/" // by name
 	prefixPins      = "pin/"     // by credential
 	prefixFormer    = "former/"  // by identity key
+	recordSelf      = "device"   // this client among the user's
+	prefixDevices   = "devices/" // the user's other clients, by identifier
 )
 
 // static is what never changes: it is drawn whole and saved before anything is

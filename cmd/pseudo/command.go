@@ -44,7 +44,7 @@ type work interface {
 }
 
 var commands = []command{
-	{"init", "NAME -server URL", "become a user of a server", outside, 0, func() work { return new(initWork) }},
+	{"init", "NAME -server URL", "become a user of a server, or link another device of yours", outside, 0, func() work { return new(initWork) }},
 	{"card", "", "print your contact card, for others to connect to you", shared, 0, func() work { return new(cardWork) }},
 	{"connect", "CARD", "ask the owner of a card for contact", shared, 0, func() work { return new(connectWork) }},
 	{"contacts", "", "list contacts, with their fingerprints", shared, 0, func() work { return new(contactsWork) }},
@@ -63,6 +63,10 @@ var commands = []command{
 	{"group delete", "GROUP", "delete a group that you are the last member of", shared, 0, func() work { return &groupEnd{How: "delete"} }},
 	{"group block", "GROUP", "take nothing more from a group, without telling it", shared, 0, func() work { return &groupEnd{How: "block"} }},
 	{"group forget", "GROUP", "delete what you have of a group that you have left", shared, 0, func() work { return &groupEnd{How: "forget"} }},
+	{"group devices", "GROUP", "ask your other devices into a group that they are not in", shared, 0, func() work { return new(groupDevices) }},
+	{"device link", "", "print a code that makes another device of yours", shared, 0, func() work { return new(deviceLink) }},
+	{"device list", "", "list your other devices", shared, 0, func() work { return new(deviceList) }},
+	{"device remove", "DEVICE", "remove a device of yours from all groups", shared, 0, func() work { return new(deviceRemove) }},
 	{"send", "GROUP [TEXT...]", "send a text, or what stands on standard input", shared, 1, func() work { return new(sendWork) }},
 	{"listen", "", "show what arrives", owning, 0, func() work { return new(listenWork) }},
 	{"chat", "GROUP", "listen, and send each line of standard input", owning, 0, func() work { return new(chatWork) }},

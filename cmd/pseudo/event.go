@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/pseudods/pseudods/client"
@@ -15,6 +16,7 @@ var eventNames = map[client.EventKind]string{
 	client.EventMessage: "message", client.EventJoined: "joined", client.EventAdded: "added", client.EventRemoved: "removed",
 	client.EventLeft: "left", client.EventPolicy: "policy", client.EventLost: "lost", client.EventRejoined: "rejoined",
 	client.EventClosed: "closed", client.EventOffer: "offer", client.EventContact: "contact", client.EventRefused: "refused",
+	client.EventDevice: "device", client.EventDeviceRemoved: "device-removed",
 }
 
 // line tells people of an event.
@@ -31,12 +33,37 @@ func (s *session) line(e *client.Event) string {
 		return text
 	case client.EventContact:
 		return fmt.Sprintf("* %s is a contact now", name)
+	case client.EventDevice:
+		return fmt.Sprintf("* your device %s is linked; if that was not you, `pseudo device remove %[1]s`", named(string(e.Text)))
+	case client.EventDeviceRemoved:
+		return fmt.Sprintf("* your device %s was removed", named(string(e.Text)))
+	}
+	if e.Kind == client.EventRefused && e.Group == (wire.GroupID{}) {
+		return "* something was not taken: " + shown(string(e.Text))
 	}
 	group, member := s.groupNamed(e.Group), who(&e.Member)
 	if e.Kind == client.EventMessage {
 		return fmt.Sprintf("[%s] %s: %s", group, member, shown(string(e.Text)))
 	}
+	if s.hasOther(e) {
+		member = "a device of " + member
+	}
 	return fmt.Sprintf("[%s] * %s", group, noticeOf(e, member))
+}
+
+// hasOther reports whether somebody came or went with one device of several.
+func (s *session) hasOther(e *client.Event) bool {
+	if e.Kind != client.EventAdded && e.Kind != client.EventRemoved {
+		return false
+	}
+	for _, g := range s.Groups() {
+		if g.ID() != e.Group {
+			continue
+		}
+		members, err := g.Members()
+		return err == nil && slices.ContainsFunc(members, func(m client.Member) bool { return m.User == e.Member.User && m.Client != e.Member.Client })
+	}
+	return false
 }
 
 // noticeOf is what an event in a group says.
@@ -45,6 +72,9 @@ func noticeOf(e *client.Event, member string) string {
 	case client.EventJoined:
 		if e.Member.Own {
 			return "you are back"
+		}
+		if e.Member.OwnUser {
+			return "another device of yours has added this one"
 		}
 		return member + " has added you"
 	case client.EventAdded:
@@ -90,11 +120,12 @@ type jsonMember struct {
 	User        string `json:"user,omitempty"`
 	Provider    string `json:"provider,omitempty"`
 	Own         bool   `json:"own,omitempty"`
+	OwnUser     bool   `json:"own_user,omitempty"` // this user, perhaps at another device
 }
 
 func memberJSON(m *client.Member) *jsonMember {
 	out := &jsonMember{Name: m.Name, Verified: m.Verified, Client: hex.EncodeToString([]byte(m.Client)),
-		User: hex.EncodeToString([]byte(m.User)), Provider: m.Provider, Own: m.Own}
+		User: hex.EncodeToString([]byte(m.User)), Provider: m.Provider, Own: m.Own, OwnUser: m.OwnUser}
 	if len(m.Key) > 0 {
 		out.Fingerprint = fingerprint(m.Key)
 	}

@@ -22,13 +22,14 @@ import (
 
 // initWork makes an account. Interrupted, it goes on when it is run again.
 type initWork struct {
-	name, server, invite string
-	passphrase           bool
+	name, server, invite, link string
+	passphrase                 bool
 }
 
 func (w *initWork) flags(f *flag.FlagSet) {
 	f.StringVar(&w.server, "server", "", "`URL` of the server")
 	f.StringVar(&w.invite, "invite", "", "get tokens by the invite code in a `file`, and not by work; - asks for it")
+	f.StringVar(&w.link, "link", "", "be another device of the user whose link code is in a `file`, under the name NAME; - asks for it")
 	f.BoolVar(&w.passphrase, "passphrase", false, "protect the state by a passphrase, and not by a key file beside it")
 }
 
@@ -58,6 +59,12 @@ func (w *initWork) do(ctx context.Context, s *session) error {
 			return err
 		}
 	}
+	var link *account.Link
+	if w.link != "" {
+		if link, err = readLink(w.link, s.terminal); err != nil {
+			return err
+		}
+	}
 	if err := checkSocket(s.location); err != nil {
 		return err
 	}
@@ -72,7 +79,7 @@ func (w *initWork) do(ctx context.Context, s *session) error {
 	} else if err != nil {
 		return err
 	}
-	return errors.Join(w.create(ctx, s, code), s.close())
+	return errors.Join(w.create(ctx, s, code, link), s.close())
 }
 
 // settle finds the settings and the vault's key, or makes them.
@@ -118,11 +125,19 @@ func makeState(dir string) error {
 	return err
 }
 
-func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes) error {
+func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes, link *account.Link) error {
 	if err := useInvite(s.vault, code); err != nil {
 		return err
 	}
-	c, err := client.Create(ctx, s.config(), w.name, s.settings.Domain)
+	var c *client.Client
+	var err error
+	if link == nil {
+		c, err = client.Create(ctx, s.config(), w.name, s.settings.Domain)
+	} else if link.Domain() != s.settings.Domain {
+		return fmt.Errorf("that link code is of a user of %s, and the server is %s", named(link.Domain()), s.settings.Domain)
+	} else {
+		c, err = client.Link(ctx, s.config(), link, w.name)
+	}
 	if errors.Is(err, account.ErrExists) {
 		c, err = client.Open(ctx, s.config())
 	}
@@ -130,11 +145,14 @@ func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes) er
 		return err
 	}
 	s.Client = c
-	own := c.Account().Identity()
-	if name := string(own.Credential.Identity); name != w.name {
+	own, user := c.Account().Identity(), w.name
+	if link != nil {
+		user = link.Name()
+	}
+	if name := string(own.Credential.Identity); name != user {
 		return fmt.Errorf("this state is %s's; name another directory with -state", named(name))
 	}
-	_, err = fmt.Fprintf(s.out, "you are %s at %s, fingerprint %s\n", w.name, s.settings.Domain, fingerprint(own.Key.Public()))
+	_, err = fmt.Fprintf(s.out, "you are %s at %s, fingerprint %s\n", named(user), s.settings.Domain, fingerprint(own.Key.Public()))
 	return err
 }
 

@@ -37,6 +37,8 @@ func (w *groupMembers) do(ctx context.Context, s *session) error {
 		var marks []string
 		if m.Own {
 			marks = append(marks, "you")
+		} else if m.OwnUser {
+			marks = append(marks, "your other device")
 		}
 		if len(policy.Admins) > 0 && policy.IsAdmin(m.User) {
 			marks = append(marks, "admin")
