@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -227,7 +228,7 @@ func TestACME(t *testing.T) {
 	roots.AddCert(root)
 	get := func(host string) (string, error) {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: host}, ForceAttemptHTTP2: true,
-			Dial: func(string, string) (net.Conn, error) { return net.Dial("tcp", a.at) }}
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", a.at) }}
 		defer transport.CloseIdleConnections()
 		res, err := (&http.Client{Transport: transport}).Get("https://" + host)
 		if err != nil {

@@ -151,27 +151,26 @@ func (s *Server) stores() (all stores) {
 // listen opens the listeners: one for the roles that have none of their own, and
 // one for each other address.
 func (s *Server) listen(m *metrics) error {
-	shared := map[string][]Role{}
-	var order []string
+	type listener struct {
+		address string
+		roles   []Role
+	}
+	var all []*listener
 	for _, role := range s.cfg.Roles {
 		address := s.place(role).Listen
-		key := address
 		if address == "" {
-			address, key = s.cfg.Listen, s.cfg.Listen
-		} else if strings.HasSuffix(address, ":0") { // any port: none is shared
-			key = string(role) + " " + address
+			address = s.cfg.Listen
 		}
-		if shared[key] = append(shared[key], role); len(shared[key]) == 1 {
-			order = append(order, key)
+		anyPort := s.place(role).Listen != "" && strings.HasSuffix(address, ":0") // is shared with nobody
+		i := slices.IndexFunc(all, func(l *listener) bool { return l.address == address })
+		if i < 0 || anyPort {
+			all = append(all, &listener{address, []Role{role}})
+		} else {
+			all[i].roles = append(all[i].roles, role)
 		}
 	}
-	for _, key := range order {
-		roles := shared[key]
-		_, address, own := strings.Cut(key, " ")
-		if !own {
-			address = key
-		}
-		if err := s.listenOn(address, roles, m); err != nil {
+	for _, l := range all {
+		if err := s.listenOn(l.address, l.roles, m); err != nil {
 			return err
 		}
 	}
