@@ -39,8 +39,9 @@ func (c *Client) Devices() []*account.Device {
 // identifier. Groups that cannot be reached now are left by the next [Client.Sync],
 // of this client or of another of the user's. It fails with [ErrNoDevice].
 //
-// What the removed client was given it keeps, the identity among it: it can still
-// introduce itself to others as the user.
+// What the removed client was given it keeps, the identity and what contacts granted
+// among it: it can still introduce itself to others as the user, and add contacts to
+// groups of its own.
 func (c *Client) RemoveDevice(ctx context.Context, name string) error {
 	var found []*account.Device
 	for _, d := range c.Devices() {
