@@ -32,7 +32,8 @@ const (
 	EventOffer EventKind = 10
 	// EventContact: Member, by its name alone, is a contact now.
 	EventContact EventKind = 11
-	// EventRefused: a Welcome or message was not taken; Text says why.
+	// EventRefused: a Welcome, or a question for contact, was not taken. Text is that
+	// of the error. Group is zero for the latter.
 	EventRefused EventKind = 12
 
 	// EventDevice: another client of the user was linked, which Text names.

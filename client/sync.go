@@ -135,6 +135,9 @@ func (c *Client) handle(ctx context.Context, in *account.Incoming) error {
 	case errors.Is(in.Err, account.ErrLink):
 		c.events.add(Event{Kind: EventRefused, Text: []byte("somebody has used a link code that was used before or is too old: they have this user's identity")})
 		return nil
+	case errors.Is(in.Err, account.ErrIdentityChanged), errors.Is(in.Err, account.ErrTooManyAsked):
+		c.refuse(Event{Kind: EventRefused, Text: []byte(in.Err.Error())})
+		return nil
 	case in.Err != nil || in.Fanout == nil:
 		return nil
 	case in.Fanout.Kind == wire.FanoutWelcome:
@@ -144,6 +147,16 @@ func (c *Client) handle(ctx context.Context, in *account.Incoming) error {
 		return g.take(in)
 	}
 	return nil
+}
+
+// refuse tells of what was not taken, once for what comes again and again.
+func (c *Client) refuse(e Event) {
+	if n := len(c.events.list); n > 0 {
+		if last := &c.events.list[n-1]; last.Kind == e.Kind && last.Group == e.Group && string(last.Text) == string(e.Text) {
+			return
+		}
+	}
+	c.events.add(e)
 }
 
 // settle does what is owed to groups once all that arrived is known.

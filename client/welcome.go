@@ -33,7 +33,7 @@ func (c *Client) welcome(ctx context.Context, in *account.Incoming) error {
 	case errors.As(err, &refused) && refused.Code == wire.CodeInternal:
 		return err
 	}
-	c.events.add(Event{Kind: EventRefused, Group: f.Group, Sequence: in.Sequence, Text: []byte(err.Error())})
+	c.refuse(Event{Kind: EventRefused, Group: f.Group, Sequence: in.Sequence, Text: []byte(err.Error())})
 	return nil
 }
 
