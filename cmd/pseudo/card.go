@@ -39,16 +39,17 @@ func (w *connectWork) flags(f *flag.FlagSet) {
 // maxCard bounds what is read of a file with a card.
 const maxCard = 64 << 10
 
-// take takes the text of a card, the name of a file that holds it, or - for
+func (w *connectWork) take(args []string, t terminal) error { return takeCard(&w.Card, args, t) }
+
+// takeCard takes the text of a card, the name of a file that holds it, or - for
 // standard input.
-func (w *connectWork) take(args []string, t terminal) error {
-	if err := exactly(1, args); err != nil {
+func takeCard(card *string, args []string, t terminal) error {
+	if err := oneName(card, args); err != nil {
 		return err
 	}
-	w.Card = args[0]
 	in := t.in
-	if w.Card != "-" {
-		f, err := os.Open(w.Card)
+	if *card != "-" {
+		f, err := os.Open(*card)
 		if err != nil {
 			return nil // it is the text itself
 		}
@@ -56,7 +57,7 @@ func (w *connectWork) take(args []string, t terminal) error {
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, maxCard))
-	w.Card = strings.TrimSpace(string(b))
+	*card = strings.TrimSpace(string(b))
 	return err
 }
 
@@ -69,9 +70,33 @@ func (w *connectWork) do(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Account().Connect(ctx, card, []byte(w.Greeting)); err != nil {
+	if err := s.later(s.Account().Connect(ctx, card, []byte(w.Greeting))); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.out, "asked %s for contact, fingerprint %s\n", named(name), fingerprint(key))
+	return err
+}
+
+// trustWork takes the key on a card for that of the name on it.
+type trustWork struct {
+	plain
+	Card string
+}
+
+func (w *trustWork) take(args []string, t terminal) error { return takeCard(&w.Card, args, t) }
+
+func (w *trustWork) do(_ context.Context, s *session) error {
+	card, err := account.ParseCard(w.Card)
+	if err != nil {
+		return err
+	}
+	name, key, err := account.CardName(card)
+	if err != nil {
+		return err
+	}
+	if err := s.Account().Trust(card); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%s has fingerprint %s from now on\n", named(name), fingerprint(key))
 	return err
 }

@@ -35,7 +35,6 @@ func (w *chatWork) do(ctx context.Context, s *session) error {
 	defer stop()
 	heard := make(chan error, 1)
 	go func() { heard <- s.listen(listening, false) }()
-	go s.tend(listening)
 	lines := make(chan string)
 	read := make(chan error, 1)
 	go func() {

@@ -47,6 +47,7 @@ var commands = []command{
 	{"init", "NAME -server URL", "become a user of a server, or link another device of yours", outside, 0, func() work { return new(initWork) }},
 	{"card", "", "print your contact card, for others to connect to you", shared, 0, func() work { return new(cardWork) }},
 	{"connect", "CARD", "ask the owner of a card for contact", shared, 0, func() work { return new(connectWork) }},
+	{"trust", "CARD", "take a new card of somebody you know, once you have compared fingerprints", shared, 0, func() work { return new(trustWork) }},
 	{"contacts", "", "list contacts, with their fingerprints", shared, 0, func() work { return new(contactsWork) }},
 	{"accept", "NAME", "accept somebody who asked for contact", shared, 0, func() work { return new(acceptWork) }},
 	{"block", "NAME", "end a contact, or refuse one", shared, 0, func() work { return new(blockWork) }},
@@ -71,7 +72,7 @@ var commands = []command{
 	{"listen", "", "show what arrives", owning, 0, func() work { return new(listenWork) }},
 	{"chat", "GROUP", "listen, and send each line of standard input", owning, 0, func() work { return new(chatWork) }},
 	{"report", "GROUP MEMBER", "report abuse", outside, 0, func() work { return new(reportWork) }},
-	{"tokens", "", "list the tokens that you hold, or say how to get more", shared, 0, func() work { return new(tokensWork) }},
+	{"tokens", "", "list the tokens that you hold, or choose how to get more", shared, 0, func() work { return new(tokensWork) }},
 	{"maintain", "", "do what is due now and then: tokens, keys, addresses", shared, 0, func() work { return new(maintainWork) }},
 	{"status", "", "say how things stand", shared, 0, func() work { return new(statusWork) }},
 }

@@ -41,7 +41,7 @@ func (w *acceptWork) do(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Account().Accept(ctx, w.Name); err != nil {
+	if err := s.later(s.Account().Accept(ctx, w.Name)); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.out, "%s is a contact now, fingerprint %s\n", named(w.Name), c.Fingerprint())
@@ -56,7 +56,10 @@ type blockWork struct {
 
 func (w *blockWork) take(args []string, _ terminal) error { return oneName(&w.Name, args) }
 
-func (w *blockWork) do(ctx context.Context, s *session) error { return s.Account().Block(ctx, w.Name) }
+func (w *blockWork) do(ctx context.Context, s *session) error {
+	s.current(ctx)
+	return s.later(s.Account().Block(ctx, w.Name))
+}
 
 func oneName(name *string, args []string) error {
 	if err := exactly(1, args); err != nil {

@@ -37,11 +37,12 @@ func (s *session) line(e *client.Event) string {
 		return fmt.Sprintf("* your device %s is linked; if that was not you, `pseudo device remove %[1]s`", named(string(e.Text)))
 	case client.EventDeviceRemoved:
 		return fmt.Sprintf("* your device %s was removed", named(string(e.Text)))
+	case client.EventRefused:
+		if e.Group == (wire.GroupID{}) {
+			return "* something was not taken: " + explainText(string(e.Text))
+		}
 	}
-	if e.Kind == client.EventRefused && e.Group == (wire.GroupID{}) {
-		return "* something was not taken: " + shown(string(e.Text))
-	}
-	group, member := s.groupNamed(e.Group), who(&e.Member)
+	group, member := named(s.groupNamed(e.Group)), who(&e.Member)
 	if e.Kind == client.EventMessage {
 		return fmt.Sprintf("[%s] %s: %s", group, member, shown(string(e.Text)))
 	}
@@ -95,7 +96,7 @@ func noticeOf(e *client.Event, member string) string {
 		}
 		return "messages are missing"
 	case client.EventRefused:
-		return "an invitation or message was not taken: " + shown(string(e.Text))
+		return "an invitation was not taken: " + explainText(string(e.Text))
 	}
 	return "something happened that this program does not know"
 }
@@ -123,7 +124,11 @@ type jsonMember struct {
 	OwnUser     bool   `json:"own_user,omitempty"` // this user, perhaps at another device
 }
 
+// memberJSON returns nil for an event without a member.
 func memberJSON(m *client.Member) *jsonMember {
+	if m.Client == "" && m.Name == "" {
+		return nil
+	}
 	out := &jsonMember{Name: m.Name, Verified: m.Verified, Client: hex.EncodeToString([]byte(m.Client)),
 		User: hex.EncodeToString([]byte(m.User)), Provider: m.Provider, Own: m.Own, OwnUser: m.OwnUser}
 	if len(m.Key) > 0 {

@@ -47,7 +47,7 @@ var sentences = []sentence{
 	{account.ErrReplaced, "another program reads your queue; only one can"},
 	{account.ErrUnknownAddress, "a message came by an address that is not yours"},
 	{account.ErrGone, "a message has expired"},
-	{account.ErrIdentityChanged, "that name belongs to a contact of yours with another key: somebody else, or they lost their state; ask them for their fingerprint, and block the old contact if the new one is right"},
+	{account.ErrIdentityChanged, "you know that name with another key: this is somebody else, or they have lost their state. Compare fingerprints; if it is them, take their new card with `pseudo trust`"},
 	{account.ErrNoContact, "there is no such contact: `pseudo contacts` shows yours"},
 	{account.ErrBlocked, "you have blocked this contact"},
 	{account.ErrCard, "that is no contact card, or not the whole of one"},
@@ -162,6 +162,16 @@ func explain(err error) (text string, code int) {
 		}
 	}
 	return err.Error(), exitRefused
+}
+
+// explainText is explain for an error of which only the text is left.
+func explainText(text string) string {
+	for _, s := range sentences {
+		if s.err.Error() == text {
+			return s.text
+		}
+	}
+	return shown(text)
 }
 
 // explainIssuer says why there are no tokens.

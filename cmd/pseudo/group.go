@@ -30,7 +30,7 @@ func (w *groupCreate) do(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.out, "made group %s (%s)\n", groupName(g), short(g.ID()))
+	_, err = fmt.Fprintf(s.out, "made group %s (%s)\n", named(groupName(g)), short(g.ID()))
 	return err
 }
 
@@ -43,7 +43,7 @@ func (w *groupList) do(ctx context.Context, s *session) error {
 	s.current(ctx)
 	var rows [][]string
 	for _, g := range s.Groups() {
-		row := []string{groupName(g), short(g.ID()), stateNames[g.State()]}
+		row := []string{named(groupName(g)), short(g.ID()), stateNames[g.State()]}
 		if members, err := g.Members(); err == nil {
 			row = append(row, fmt.Sprintf("%d members", len(members)))
 		}

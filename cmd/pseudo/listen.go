@@ -44,7 +44,6 @@ func (w *listenWork) do(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	go s.tend(ctx)
 	return errors.Join(s.listen(ctx, w.json), c.close())
 }
 

@@ -70,6 +70,17 @@ func sendText(ctx context.Context, s *session, g *client.Group, text []byte) err
 	return nil
 }
 
+// later says of what the client does as soon as it can that it is kept, if the
+// server does not answer now.
+func (s *session) later(err error) error {
+	if !passes(err) {
+		return err
+	}
+	why, _ := explain(err)
+	s.notes.say("%s. It is kept, and done later", why)
+	return nil
+}
+
 // passes reports whether an error goes away once the server answers.
 func passes(err error) bool {
 	return errors.Is(err, account.ErrUncertain) || errors.Is(err, httpapi.ErrTransport)

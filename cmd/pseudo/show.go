@@ -69,7 +69,7 @@ func short(id wire.GroupID) string { return hex.EncodeToString(id[:4]) }
 // groupName is what the user calls a group.
 func groupName(g *client.Group) string {
 	if l := g.Label(); l != "" {
-		return named(l)
+		return l
 	}
 	return short(g.ID())
 }

@@ -45,6 +45,19 @@ func TestOthersTextsAreHarmless(t *testing.T) {
 	}
 }
 
+// TestEveryEventIsTold: people and programs get to know of each kind.
+func TestEveryEventIsTold(t *testing.T) {
+	fallback := noticeOf(&client.Event{}, "")
+	for k := client.EventMessage; k <= client.EventDeviceRemoved; k++ {
+		if eventNames[k] == "" {
+			t.Errorf("kind %d has no name for programs", k)
+		}
+		if k < client.EventOffer && k != client.EventMessage && noticeOf(&client.Event{Kind: k}, "bob") == fallback {
+			t.Errorf("kind %d has no words for people", k)
+		}
+	}
+}
+
 func TestSafetyCode(t *testing.T) {
 	if got, want := safetyCode(secret.New(make([]byte, 32))), "00000 00000 00000 00000 00000 00000 00000 00000"; got != want {
 		t.Errorf("%q", got)

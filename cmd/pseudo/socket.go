@@ -107,12 +107,14 @@ func (l *listener) forward(ctx context.Context, c *command, w work, t terminal) 
 
 // counter takes commands for a session that stays open.
 type counter struct {
-	s    *session
-	l    net.Listener
-	work sync.WaitGroup
+	s      *session
+	l      net.Listener
+	cancel context.CancelFunc
+	work   sync.WaitGroup
 }
 
-// serve takes commands until the context ends or the counter is closed.
+// serve takes commands, and does what is due now and then, until the context ends
+// or the counter is closed.
 func (s *session) serve(ctx context.Context) (*counter, error) {
 	if err := checkSocket(s.location); err != nil {
 		return nil, err
@@ -126,7 +128,9 @@ func (s *session) serve(ctx context.Context) (*counter, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	c := &counter{s: s, l: l}
+	ctx, cancel := context.WithCancel(ctx)
+	c := &counter{s: s, l: l, cancel: cancel}
+	c.work.Go(func() { s.tend(ctx) })
 	c.work.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -139,9 +143,10 @@ func (s *session) serve(ctx context.Context) (*counter, error) {
 	return c, nil
 }
 
-// close takes no more commands and waits for those under way.
+// close takes no more commands and ends those under way.
 func (c *counter) close() error {
 	err := c.l.Close()
+	c.cancel()
 	c.work.Wait()
 	return err
 }
