@@ -228,7 +228,9 @@ func TestACME(t *testing.T) {
 	roots.AddCert(root)
 	get := func(host string) (string, error) {
 		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: host}, ForceAttemptHTTP2: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", a.at) }}
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "tcp", a.at)
+			}}
 		defer transport.CloseIdleConnections()
 		res, err := (&http.Client{Transport: transport}).Get("https://" + host)
 		if err != nil {
