@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -139,7 +140,7 @@ func Open(cfg Config) (*DB, error) {
 	} else if err := makeDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	e, err := engine.OpenManaged(engineOptions(cfg.Dir))
+	e, err := openEngine(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("badger: opening the database: %w", err)
 	}
@@ -157,6 +158,26 @@ func Open(cfg Config) (*DB, error) {
 	}
 	go db.serve()
 	return db, nil
+}
+
+// newFile is the text of the engine's error for a log that it finds empty. It is not
+// wrapped.
+const newFile = "Create a new file"
+
+// maxEmpty is how many logs may be found empty: a crash leaves one of each kind,
+// and one more if the engine is killed again while it is opened.
+const maxEmpty = 8
+
+// openEngine opens the engine's files. A crash between the making of a log and its
+// first octet leaves an empty one. The engine completes that when it finds it, and
+// then fails all the same; the next time it opens.
+func openEngine(dir string) (e *engine.DB, err error) {
+	for range maxEmpty {
+		if e, err = engine.OpenManaged(engineOptions(dir)); err == nil || !strings.HasSuffix(err.Error(), newFile) {
+			break
+		}
+	}
+	return e, err
 }
 
 // begin checks format and fence, and moves into the tables what a crash left in

@@ -187,3 +187,25 @@ func TestFormatIsRefused(t *testing.T) {
 	}
 	open(t, badger.Config{Dir: dir})
 }
+
+// TestEmptyLogsOfACrashAreCompleted: kill -9 between the making of the engine's
+// logs and their first octet.
+func TestEmptyLogsOfACrashAreCompleted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db := open(t, badger.Config{Dir: dir})
+	mustPut(t, db, "a", "1")
+	for n := 10; n < 13; n++ {
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{fmt.Sprintf("%06d.vlog", n*10), fmt.Sprintf("%05d.mem", n*10)} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db = open(t, badger.Config{Dir: dir})
+		wantValue(t, db, "a", "1")
+		mustPut(t, db, strconv.Itoa(n), "2")
+		wantValue(t, db, strconv.Itoa(n), "2")
+	}
+}
