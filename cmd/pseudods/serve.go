@@ -43,9 +43,18 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	where := s.Running()
 	where.PID = os.Getpid()
 	data := daemon.Dir(s.Data())
-	if err := data.SetRunning(where); err != nil {
+	err = data.SetRunning(where)
+	issuer, issues := s.IssuerDir()
+	if issues && err == nil { // for ppissuer's commands
+		err = issuer.SetRunning(daemon.Running{URL: where.Roles[string(server.Issuer)], Admin: where.Admin, PID: where.PID})
+	}
+	if err != nil {
 		return errors.Join(err, s.Close())
 	}
 	fmt.Fprintln(stdout, where.URL)
-	return errors.Join(s.Run(ctx), data.Stopped())
+	err = errors.Join(s.Run(ctx), data.Stopped())
+	if issues {
+		err = errors.Join(err, issuer.Stopped())
+	}
+	return err
 }

@@ -264,3 +264,8 @@ func (s *Server) ready() error {
 
 // Data returns the server's data directory.
 func (s *Server) Data() string { return s.cfg.Data }
+
+// IssuerDir returns the data directory of the issuer, if it runs here.
+func (s *Server) IssuerDir() (daemon.Dir, bool) {
+	return daemon.Dir(s.cfg.Issuer.Dir), s.issuer != nil
+}
