@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -196,5 +197,48 @@ func TestCircuit(t *testing.T) {
 		if !q.enter(now) {
 			t.Error("a success does not end it")
 		}
+	}
+}
+
+// TestSilentPeerDelaysNobody: a peer whose document does not come holds up no
+// delivery of one that is known.
+func TestSilentPeerDelaysNobody(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	a, b := config(t), config(t)
+	a.Domain, b.Domain = "a.example", "b.example"
+	left, _ := start(t, a)
+	b.Peers = map[string]string{"0.example": "http://" + silent.Addr().String(), "a.example": left.URL(DS)}
+	right, _ := start(t, b)
+	s := right.qs.handler.senders
+	if _, err := s.peers["a.example"].document(t.Context(), documentAge); err != nil {
+		t.Fatal(err)
+	}
+	d := &deliverer{signer: func() *mls.SignatureKey { return left.ds.keys[0] }}
+	r := must(wire.ParseRequest(must(d.request("b.example", &wire.Delivery{Payload: []byte("x")})), 1<<20))
+	stranger := *r
+	stranger.Auth.KeyID = make([]byte, 32)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan error, 1)
+	go func() { _, err := s.authenticate(ctx, &stranger); asked <- err }() // waits for the silent peer
+	conn, err := silent.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if domain, err := s.authenticate(t.Context(), r); domain != "a.example" || err != nil {
+		t.Errorf("%q, %v", domain, err)
+	}
+	select {
+	case err := <-asked:
+		t.Errorf("the silent peer was not waited for: %v", err)
+	default:
+	}
+	cancel()
+	if err := <-asked; !errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}) {
+		t.Errorf("a stranger: %v", err)
 	}
 }

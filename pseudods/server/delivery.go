@@ -112,7 +112,7 @@ func (d *delivery) flush(ctx context.Context) {
 }
 
 func (d *delivery) ready() error {
-	return errors.Join(health("groups", d.db.Stats()), health("spent tokens", d.redeemer.ledger.Stats()))
+	return errors.Join(health("groups", d.db.Stats()), d.redeemer.ready())
 }
 
 // health says what keeps a store from taking writes.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pseudods/pseudods/pseudods/httpapi"
@@ -28,32 +29,42 @@ type peer struct {
 	domain, base string
 	http         *http.Client
 
-	// mu is held while the document is fetched and guards the rest.
-	mu      sync.Mutex
-	doc     *httpapi.Provider
-	fetched time.Time // successfully
-	tried   time.Time
+	cached atomic.Pointer[document]
+
+	// mu is held by who fetches the document, and guards tried.
+	mu    sync.Mutex
+	tried time.Time
+}
+
+type document struct {
+	*httpapi.Provider
+	fetched time.Time
 }
 
 // document returns the peer's provider document, not older than age if one can be
-// had. The peer speaks for its own domain alone.
-func (p *peer) document(ctx context.Context, age time.Duration) (*httpapi.Provider, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	if p.doc != nil && now.Sub(p.fetched) < age {
-		return p.doc, nil
+// had. The peer speaks for its own domain alone. While somebody fetches it others
+// go on with what there is.
+func (p *peer) document(ctx context.Context, age time.Duration) (*document, error) {
+	doc := p.cached.Load()
+	if doc != nil && time.Since(doc.fetched) < age {
+		return doc, nil
 	}
-	if now.Sub(p.tried) >= documentRetry || p.tried.IsZero() {
+	if doc == nil {
+		p.mu.Lock()
+	} else if !p.mu.TryLock() {
+		return doc, nil
+	}
+	defer p.mu.Unlock()
+	if now := time.Now(); p.tried.IsZero() || now.Sub(p.tried) >= documentRetry {
 		p.tried = now
-		if doc, err := p.fetch(ctx); err == nil && doc.Domain == p.domain {
-			p.doc, p.fetched = doc, now
+		if fetched, err := p.fetch(ctx); err == nil && fetched.Domain == p.domain {
+			p.cached.Store(&document{fetched, now})
 		}
 	}
-	if p.doc == nil {
+	if doc = p.cached.Load(); doc == nil {
 		return nil, errPeer
 	}
-	return p.doc, nil
+	return doc, nil
 }
 
 func (p *peer) fetch(ctx context.Context) (*httpapi.Provider, error) {

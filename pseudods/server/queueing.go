@@ -112,7 +112,7 @@ func (q *queueing) tend(ctx context.Context) {
 }
 
 func (q *queueing) ready() error {
-	return errors.Join(health("queues", q.db.Stats()), health("spent tokens", q.redeemer.ledger.Stats()))
+	return errors.Join(health("queues", q.db.Stats()), q.redeemer.ready())
 }
 
 func (q *queueing) close() (err error) {

@@ -140,26 +140,44 @@ type senders struct {
 
 // authenticate returns the domain of the service that signed the request.
 func (s *senders) authenticate(ctx context.Context, r *wire.Request) (string, error) {
-	for _, key := range s.own {
-		if id := keyID(key); bytes.Equal(id[:], r.Auth.KeyID) {
-			return s.domain, verifyService(key, r)
+	if key := named(s.own, r.Auth.KeyID); key != nil {
+		return s.domain, verifyService(key, r)
+	}
+	// At first no document is fetched: who is known does not wait for who is not.
+	for _, name := range s.names {
+		cached := s.peers[name].cached.Load()
+		if cached == nil || named(cached.Keys, r.Auth.KeyID) == nil {
+			continue
+		}
+		doc, err := s.peers[name].document(ctx, documentAge)
+		if err != nil {
+			continue
+		}
+		if key := named(doc.Keys, r.Auth.KeyID); key != nil {
+			return name, verifyService(key, r)
 		}
 	}
-	// A key that no document names may be newer than the documents.
-	for _, age := range []time.Duration{documentAge, documentRetry} {
-		for _, name := range s.names {
-			doc, err := s.peers[name].document(ctx, age)
-			if err != nil {
-				continue
-			}
-			for _, key := range doc.Keys {
-				if id := keyID(key); bytes.Equal(id[:], r.Auth.KeyID) {
-					return name, verifyService(key, r)
-				}
-			}
+	// The key may be newer than the documents.
+	for _, name := range s.names {
+		doc, err := s.peers[name].document(ctx, documentRetry)
+		if err != nil {
+			continue
+		}
+		if key := named(doc.Keys, r.Auth.KeyID); key != nil {
+			return name, verifyService(key, r)
 		}
 	}
 	return "", &wire.Error{Code: wire.CodeNotAllowed}
+}
+
+// named returns the key of an identifier, or nil.
+func named(keys [][]byte, id []byte) []byte {
+	for _, key := range keys {
+		if h := keyID(key); bytes.Equal(h[:], id) {
+			return key
+		}
+	}
+	return nil
 }
 
 func verifyService(key []byte, r *wire.Request) error {

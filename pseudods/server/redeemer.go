@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -207,6 +208,18 @@ func (r *redeemer) tend(ctx context.Context) {
 			r.log.Error("token key not retired", "error", err)
 		}
 	}
+}
+
+// ready says which class has no key that could verify its tokens.
+func (r *redeemer) ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, class := range slices.Sorted(maps.Keys(r.list.Classes)) {
+		if !slices.Contains(slices.Collect(maps.Values(r.live)), class) {
+			return fmt.Errorf("no key for tokens of class %s", class)
+		}
+	}
+	return health("spent tokens", r.ledger.Stats())
 }
 
 // usage returns the figures of the live keys' epochs, by class.
