@@ -145,7 +145,7 @@ func TestCheckAfterBusyRun(t *testing.T) {
 	for _, tally := range fsck(t, s.dir, nil).Tallies {
 		records[tally.Kind] = tally.Records
 	}
-	for _, kind := range []string{"queue", "head", "entry", "segment", "mark", "payload chunk", "payload references", "pool", "KeyPackage", "contact", "claim"} {
+	for _, kind := range []string{"queue", "head", "page of entries", "segment", "mark", "payload chunk", "payload references", "pool", "KeyPackage", "contact", "claim"} {
 		if records[kind] == 0 {
 			t.Errorf("no %s is left to be checked: %v", kind, records)
 		}

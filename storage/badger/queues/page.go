@@ -27,8 +27,6 @@ type pageEntry struct {
 	ciphertext []byte
 }
 
-const pageHeader = 4 + 8 + 8
-
 func (p *page) write(w *tlscodec.Writer) {
 	w.Uint32(uint32(p.day))
 	w.Uint64(p.total)
