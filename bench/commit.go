@@ -16,7 +16,7 @@ import (
 //
 // The baseline decodes, hashes and writes the whole tree.
 func commits(ctx context.Context, e *env) error {
-	for _, members := range sized(e, []int{10, 100, 1000}, []int{10, 100, 1000, maxMembers}) {
+	for _, members := range sized(e, []int{10, 100, 1000}, []int{10, 100, 1000, 10_000}) {
 		if err := commitIn(ctx, e, members, sized(e, []int{20}, []int{100})[0]); err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ var Scenarios = []Scenario{
 	{"fanout", "durable deliveries per second, sender to all queues", fanout},
 	{"send", "latency of a message to sender and to reader, and what it touches", send},
 	{"commit", "time of a commit and what it touches", commits},
+	{"server", "messages per second of a whole server over HTTP, and what saturates", server},
 	{"idle", "memory of queues and groups that nobody uses", idle},
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/pseudods/httpapi"
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/qs/addresskeys"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -32,6 +33,7 @@ type site struct {
 	keys   *addresskeys.Ring
 	groups *countingStore
 	dbs    []*badger.DB
+	over   *httpapi.Client // by which messages are sent; nil: directly
 
 	delivered, failed atomic.Int64 // recipients
 	stop              func()
@@ -104,7 +106,7 @@ func (s *site) serve(dir string, groupDB, queueDB *badger.DB) error {
 }
 
 // maxMembers is the largest group that the delivery service takes.
-const maxMembers = 4096
+const maxMembers = 10_240
 
 func (s *site) report(outcomes map[wire.Outcome]int) {
 	for o, n := range outcomes {
@@ -132,7 +134,13 @@ func (s *site) await(ctx context.Context, n int64) error {
 }
 
 // accept has the delivery service accept a message.
-func (s *site) accept(encoded []byte) error { return s.call(encoded, new(wire.Accepted)) }
+func (s *site) accept(encoded []byte) error {
+	if s.over != nil {
+		_, err := s.over.Do(context.Background(), wire.OpSendMessage, encoded)
+		return err
+	}
+	return s.call(encoded, new(wire.Accepted))
+}
 
 // settle waits until nothing waits in the outbox.
 func (s *site) settle(ctx context.Context) error {

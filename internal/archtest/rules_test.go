@@ -6,7 +6,7 @@ package archtest
 // internalImports: package <- packages of this module it may import, tests
 // aside. What is not listed is forbidden, what is listed and not used is stale.
 const internalImports = `
-bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree pseudods/ds pseudods/qs \
+bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree pseudods/ds pseudods/httpapi pseudods/qs \
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
                                   storage/badger/queues
 bench/link                     <- pseudods/seal
