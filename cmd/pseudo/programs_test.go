@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func storm() {
 	state, group, n := os.Args[1], os.Args[2], 0
 	must(fmt.Sscan(os.Args[3], &n))
 	stop, stopped := make(chan struct{}), make(chan struct{})
-	kills := 0
+	var kills atomic.Int32
 	go func() {
 		defer close(stopped)
 		for {
@@ -50,13 +51,15 @@ func storm() {
 			}
 			ok(server.Process.Kill())
 			server.Wait()
-			if kills++; end {
+			if kills.Add(1); end {
 				return
 			}
 		}
 	}()
-	killed := 0
-	for i := range n {
+	// A client is killed at some moment of the time that the one before it took, so
+	// that on any machine the moment is in the middle of its work.
+	killed, took := 0, 100*time.Millisecond
+	for i := 0; i < n || i < 10*n && (kills.Load() < 2 || killed == 0); i++ {
 		text := fmt.Sprintf("text %d", i+1)
 		args := []string{"-state", state, "send", group, text}
 		if i%6 == 5 {
@@ -65,11 +68,15 @@ func storm() {
 		c := exec.Command("pseudo", args...)
 		ok(c.Start())
 		var once sync.Once
+		begin := time.Now()
 		if i%3 == 1 {
-			time.AfterFunc(rand.N(300*time.Millisecond), func() { once.Do(func() { c.Process.Kill() }) })
+			time.AfterFunc(rand.N(took), func() { once.Do(func() { c.Process.Kill() }) })
 		}
 		err := c.Wait()
 		once.Do(func() {})
+		if err == nil {
+			took = max(time.Since(begin), time.Millisecond)
+		}
 		switch {
 		case err == nil && args[2] == "send":
 			fmt.Println(text)
@@ -79,8 +86,8 @@ func storm() {
 	}
 	close(stop)
 	<-stopped
-	if kills < 2 || killed == 0 {
-		fail("%d clients and %d servers were killed: not much of a storm", killed, kills)
+	if kills.Load() < 2 || killed == 0 {
+		fail("%d clients and %d servers were killed: not much of a storm", killed, kills.Load())
 	}
 }
 
