@@ -19,6 +19,8 @@ type Report struct {
 	Group wire.GroupID
 	// Client and User are the pseudonyms of the accused in the group.
 	Client, User wire.Pseudonym
+	// Domain is the provider of the accused, as its pseudonymous credential says.
+	Domain string
 	// Credential and Key are the real ones that the accused's identity link names;
 	// Key has signed the pseudonyms and the key that signed the messages.
 	Credential mls.Credential
@@ -36,12 +38,17 @@ type ReportedMessage struct {
 	Day uint64
 }
 
-// ErrReported: the accused was reported for these messages before.
-var ErrReported = errors.New("ds: reported already")
+var (
+	// ErrReported: the accused was reported for these messages before.
+	ErrReported = errors.New("ds: reported already")
+	// ErrReportsFull: too many reports wait for a decision, or this one is too
+	// large to be kept.
+	ErrReportsFull = errors.New("ds: no room for a report")
+)
 
 // Reports takes reports that the service has verified, for somebody to decide.
 type Reports interface {
 	// Take keeps a report durably. It fails with [ErrReported] if it has, or once
-	// had, one of the same ID.
+	// had, one of the same ID, and with [ErrReportsFull].
 	Take(ctx context.Context, r *Report) error
 }
