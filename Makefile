@@ -21,15 +21,18 @@ test-race:
 	go test -race -short -timeout 25m $(RACE)
 
 # The engine sometimes ends a run of a few seconds with "context deadline
-# exceeded" and no failing input, a known fault: that run is repeated.
+# exceeded" and no failing input, a known fault: that run is repeated. A package is
+# built once, and not for each of its targets; inputs found are kept beside the build
+# cache.
 fuzz: ## every fuzz target of every package, FUZZTIME each
-	@out=$$(mktemp); trap 'rm -f $$out' EXIT; \
-	run() { go test -run '^$$' -fuzz "^$$2$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$1 >$$out 2>&1; }; \
-	for pkg in $$(go list ./...); do \
-	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "$$pkg $$target"; \
-	    run $$pkg $$target || { grep -q 'context deadline exceeded' $$out && ! grep -q 'Failing input' $$out && run $$pkg $$target; } || { cat $$out; exit 1; }; \
-	    tail -n 1 $$out; \
+	@tmp=$$(mktemp -d); trap 'rm -rf $$tmp' EXIT; cache=$$(go env GOCACHE)/fuzz; \
+	run() { $$tmp/test -test.run '^$$' -test.fuzz "^$$1$$" -test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 20x -test.fuzzcachedir "$$cache/$$dir" >$$tmp/out 2>&1; }; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+	  go test -c -fuzz=Fuzz -o $$tmp/test "$$dir"; \
+	  for target in $$($$tmp/test -test.list '^Fuzz'); do \
+	    echo "$$dir $$target"; \
+	    ( cd "$$dir"; run $$target || { grep -q 'context deadline exceeded' $$tmp/out && ! grep -q 'Failing input' $$tmp/out && run $$target; } || { cat $$tmp/out; exit 1; } ); \
+	    tail -n 1 $$tmp/out; \
 	  done; \
 	done
 
