@@ -1,0 +1,119 @@
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"sync/atomic"
+	"testing"
+
+	"github.com/pseudods/pseudods/storage/postgres"
+)
+
+var databases atomic.Int64
+
+// Database is an empty database with the schemas of a role, and two logins: one
+// that owns them, and one that may call their functions.
+type Database struct {
+	cluster *Cluster
+	name    string
+	schemas []postgres.Schema
+}
+
+// New makes a database on the shared server. It goes with the server: to drop it
+// would cost a checkpoint.
+func New(t testing.TB, schemas ...postgres.Schema) *Database {
+	t.Helper()
+	return On(t, Shared(t), schemas...)
+}
+
+// On makes a database on a given server.
+func On(t testing.TB, c *Cluster, schemas ...postgres.Schema) *Database {
+	t.Helper()
+	d := &Database{c, fmt.Sprint("test", databases.Add(1)), schemas}
+	for _, sql := range []string{
+		fmt.Sprintf("create role %[1]s_owner login; create role %[1]s_app login", d.name),
+		fmt.Sprintf("create database %[1]s owner %[1]s_owner", d.name),
+	} {
+		if err := c.Exec("postgres", sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if c.server == nil {
+			if err := c.Restart(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	owner := postgres.Config{URL: d.OwnerURL()}
+	if err := postgres.Migrate(t.Context(), owner, schemas...); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Grant(t.Context(), owner, d.name+"_app", schemas...); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// URL signs in as the login that may call functions.
+func (d *Database) URL() string { return d.cluster.URL(d.name, d.name+"_app") }
+
+// OwnerURL signs in as the owner of the schemas.
+func (d *Database) OwnerURL() string { return d.cluster.URL(d.name, d.name+"_owner") }
+
+// Name is the database's name.
+func (d *Database) Name() string { return d.name }
+
+// Cluster is the server that has the database.
+func (d *Database) Cluster() *Cluster { return d.cluster }
+
+// Open opens the database as a server does.
+func (d *Database) Open(t testing.TB) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: d.URL()}, d.schemas...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Exec runs statements as superuser.
+func (d *Database) Exec(sql string) error { return d.cluster.Exec(d.name, sql) }
+
+// Crash crashes the server and starts it again.
+func (d *Database) Crash() error {
+	d.cluster.Crash()
+	return d.cluster.Restart()
+}
+
+// Copy copies the database as it is, in use or not. The function returned puts
+// the copy in the database's place.
+func (d *Database) Copy() (restore func() error, err error) {
+	dump, err := d.run("pg_dump", "-Fc", "-d", d.cluster.URL(d.name, superuser)).Output()
+	if err != nil {
+		return nil, fmt.Errorf("pg_dump: %w", err)
+	}
+	return func() error {
+		for _, sql := range []string{
+			"drop database " + d.name + " with (force)",
+			fmt.Sprintf("create database %[1]s owner %[1]s_owner", d.name),
+		} {
+			if err := d.cluster.Exec("postgres", sql); err != nil {
+				return err
+			}
+		}
+		in := d.run("pg_restore", "-d", d.cluster.URL(d.name, superuser))
+		in.Stdin = bytes.NewReader(dump)
+		if out, err := in.CombinedOutput(); err != nil {
+			return fmt.Errorf("pg_restore: %w\n%s", err, out)
+		}
+		return nil
+	}, nil
+}
+
+func (d *Database) run(name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(context.Background(), d.cluster.bin+"/"+name, args...)
+}
