@@ -2,6 +2,8 @@ package badger
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Step is a moment at which [Config.Fault] can fail the disk.
@@ -100,12 +102,15 @@ func (db *DB) write(b *batch, seq uint64) error {
 		}
 		b.latest[string(fenceKey)] = change{kind: changePut, value: record}
 	}
-	// The map's order says nothing of which request wrote what.
 	frame := append(db.frame[:0], make([]byte, frameHeader)...)
-	for key, c := range b.latest {
-		frame = appendChange(frame, key, c)
+	// In the order of the keys, which says nothing of which request wrote what. That
+	// of the map does: a small one comes in the order in which it was filled.
+	keys := slices.AppendSeq(db.keys[:0], maps.Keys(b.latest))
+	slices.Sort(keys)
+	for _, key := range keys {
+		frame = appendChange(frame, key, b.latest[key])
 	}
-	db.frame = frame
+	db.frame, db.keys = frame, keys
 	if err := db.cfg.Fault(StepPersist); err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@
 // may be cut short; a damaged one before it is [ErrJournal]. A used journal is
 // overwritten with zeros and used again. Badger's versions tell in which half
 // minute a record moved, and not which ones were written together; the journal
-// tells that until it is overwritten.
+// tells that until it is overwritten. Within a batch it is in the order of the keys:
+// which records of it one request wrote is not told. [Dissect] gives what is told.
 //
 // # Outcomes
 //

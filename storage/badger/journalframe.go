@@ -118,6 +118,21 @@ func frameAt(b []byte, id journalID) (f frame, ok bool) {
 // blocks rounds n up to whole blocks.
 func blocks(n int) int { return (n + journalBlock - 1) / journalBlock * journalBlock }
 
+// eachFrame calls f with the frames of a journal that are whole. b is what follows
+// its header.
+func eachFrame(b []byte, id journalID, f func(frame) error) error {
+	for len(b) > 0 {
+		fr, ok := frameAt(b, id)
+		if ok {
+			if err := f(fr); err != nil {
+				return err
+			}
+		}
+		b = b[min(len(b), max(journalBlock, blocks(frameHeader+len(fr.body)))):]
+	}
+	return nil
+}
+
 // eachChange calls f with the changes in a frame's body. The value is what the
 // journal has of it, and aliases body.
 func eachChange(body []byte, f func(key []byte, c change) error) error {

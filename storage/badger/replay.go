@@ -68,19 +68,18 @@ func (db *DB) replay() (*layer, []uint64, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		for b = b[journalBlock:]; len(b) > 0; {
-			f, ok := frameAt(b, id)
-			switch {
-			case !ok || f.seq <= db.seq:
-			case f.before != db.seq:
-				return nil, nil, fmt.Errorf("%w: a batch is missing", ErrJournal)
-			default:
-				if err := l.replay(f.body); err != nil {
-					return nil, nil, err
-				}
-				db.seq = f.seq
+		err = eachFrame(b[journalBlock:], id, func(f frame) error {
+			if f.seq <= db.seq {
+				return nil
 			}
-			b = b[min(len(b), max(journalBlock, blocks(frameHeader+len(f.body)))):]
+			if f.before != db.seq {
+				return fmt.Errorf("%w: a batch is missing", ErrJournal)
+			}
+			db.seq = f.seq
+			return l.replay(f.body)
+		})
+		if err != nil {
+			return nil, nil, err
 		}
 	}
 	l.seq = db.seq

@@ -13,7 +13,8 @@
 // Payloads lie behind their last day and are dropped a day at a time.
 //
 // Whoever controls the database can at most do what [qs.Queues], [qs.Payloads]
-// and [qs.Pools] say of their stores. Beside that, the engine versions its
-// records: who has the files can tell what was written in one batch until it is
-// compacted, and so that queues got entries at the same time.
+// and [qs.Pools] say of their stores. Beside that, the
+// kernel's journal tells, for up to half a minute, what was written in one batch,
+// and so that queues got entries at the same time; and the engine's versions tell
+// which queues got some in the same half minute, until it compacts them.
 package queues
