@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/pseudods/pseudods/mls"
@@ -22,6 +23,8 @@ type peer struct {
 	db   *badger.DB
 	aead cipher.AEAD
 	next atomic.Uint64
+
+	spending sync.Mutex // held while a token is looked up and noted
 }
 
 func (e *env) newPeer() (*peer, func(), error) {

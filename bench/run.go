@@ -38,6 +38,8 @@ var Scenarios = []Scenario{
 	{"send", "latency of a message to sender and to reader, and what it touches", send},
 	{"commit", "time of a commit and what it touches", commits},
 	{"server", "messages per second of a whole server over HTTP, and what saturates", server},
+	{"queue", "entries read and acknowledged per second", queue},
+	{"redeem", "tokens verified and spent per second", redeem},
 	{"idle", "memory of queues and groups that nobody uses", idle},
 }
 

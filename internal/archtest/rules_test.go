@@ -6,9 +6,10 @@ package archtest
 // internalImports: package <- packages of this module it may import, tests
 // aside. What is not listed is forbidden, what is listed and not used is stale.
 const internalImports = `
-bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree pseudods/ds pseudods/httpapi pseudods/qs \
+bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree privacypass privacypass/client \
+                                  privacypass/issuer privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi pseudods/qs \
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
-                                  storage/badger/queues
+                                  storage/badger/ledger storage/badger/queues tokens
 bench/link                     <- pseudods/seal
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
