@@ -71,9 +71,9 @@ storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
 storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
 storage/postgres/pgtest        <- storage/postgres
-storage/storagetest            <- internal/secret privacypass privacypass/verify tokens
-storage/storagetest/grouptest  <- pseudods/ds pseudods/wire
-storage/storagetest/queuetest  <- pseudods/qs pseudods/wire
+storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/linear tokens
+storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/linear
+storage/storagetest/queuetest  <- pseudods/qs pseudods/wire storage/storagetest/linear
 tokens                         <- internal/secret privacypass privacypass/verify
 `
 
@@ -104,6 +104,7 @@ pseudods/server             <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options github.com/google/btree
 storage/postgres            <- github.com/jackc/pgx/v5 github.com/jackc/pgx/v5/pgconn github.com/jackc/pgx/v5/pgxpool
 storage/postgres/pgtest     <- github.com/jackc/pgx/v5
+storage/storagetest/linear  <- github.com/anishathalye/porcupine
 `
 
 // neverLinked: what a program or package must not contain, whatever the path of

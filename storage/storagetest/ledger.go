@@ -38,6 +38,7 @@ func TestLedger(t *testing.T, newSite func(*testing.T) LedgerSite) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(newBench(t, newSite)) })
 	}
+	t.Run("HistoriesAreLinearizable", func(t *testing.T) { testHistories(t, newSite) })
 	for _, c := range []struct {
 		name string
 		run  func(b *bench, step int)

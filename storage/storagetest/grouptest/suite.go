@@ -49,6 +49,7 @@ func Run(t *testing.T, newSite func(*testing.T) Site) {
 	} {
 		t.Run(name, func(t *testing.T) { test(newBench(t, newSite(t))) })
 	}
+	t.Run("INV-05 histories are linearizable", func(t *testing.T) { testHistories(t, newSite) })
 	for step := range newSite(t).Steps() {
 		t.Run(fmt.Sprint("fault at step ", step), func(t *testing.T) { testFault(newBench(t, newSite(t)), step) })
 	}

@@ -44,6 +44,7 @@ func Run(t *testing.T, newSite func(*testing.T) Site) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(newBench(t, newSite)) })
 	}
+	t.Run("HistoriesAreLinearizable", func(t *testing.T) { testHistories(t, newSite) })
 	for _, c := range []struct {
 		name string
 		run  func(b *bench, step int)
