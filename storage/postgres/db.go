@@ -106,6 +106,13 @@ func (db *DB) Write(ctx context.Context, sql string, args []any, answer func(Row
 	})
 }
 
+// IfSure makes an error for what a Write answers: err if every attempt was
+// answered, and [ErrAmbiguous] if one was not, which may have succeeded. It is
+// for functions whose refusal can come of their own success.
+func IfSure(err error) error { return errIfSure{err} }
+
+type errIfSure struct{ error }
+
 // errStop carries an error of the caller's own through [DB.repeat].
 type errStop struct{ error }
 
@@ -124,7 +131,7 @@ func (db *DB) repeat(ctx context.Context, attempt func(context.Context) (sent bo
 		}
 		var stop errStop
 		if errors.As(err, &stop) {
-			return stop.error
+			return stop.settle(ambiguous)
 		}
 		v := judge(err, sent)
 		ambiguous = ambiguous || v.kind == ErrAmbiguous
@@ -148,6 +155,18 @@ func (db *DB) repeat(ctx context.Context, attempt func(context.Context) (sent bo
 		default:
 			return describe(v.kind, err)
 		}
+	}
+}
+
+func (s errStop) settle(ambiguous bool) error {
+	var sure errIfSure
+	switch {
+	case !errors.As(s.error, &sure):
+		return s.error
+	case ambiguous:
+		return ErrAmbiguous
+	default:
+		return sure.error
 	}
 }
 
