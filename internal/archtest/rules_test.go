@@ -65,11 +65,13 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/backup storage/badger \
                                   storage/badger/allowances storage/badger/groups storage/badger/ledger storage/badger/queues tokens
 storage/backup                 <- internal/tlscodec
-storage/badger                 <- internal/tlscodec storage/backup
+storage/badger                 <- internal/tlscodec storage/backup storage/fence
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
 storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
+storage/fence                  <- internal/tlscodec
+storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/pgtest        <- storage/postgres
 storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/linear tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/linear

@@ -96,7 +96,7 @@ func (db *DB) persist(b *batch) error {
 
 func (db *DB) write(b *batch, seq uint64) error {
 	if db.fence != nil && b.noted {
-		record, err := db.fence.record(b.note)
+		record, err := fenceRecord(db.fence.ID, b.note)
 		if err != nil {
 			return err
 		}
@@ -122,9 +122,9 @@ func (db *DB) write(b *batch, seq uint64) error {
 	}
 	if db.fence != nil {
 		if b.noted {
-			db.fence.note = b.note
+			db.fence.Note = b.note
 		}
-		if err := db.fence.advance(seq); err != nil {
+		if err := db.fence.Advance(seq); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/pseudods/pseudods/storage/fence"
 )
 
 // Config says how to open a database. Dir and Format must be set.
@@ -98,7 +100,7 @@ type DB struct {
 	cfg    Config
 	tables *tables
 	layers layers
-	fence  *fence // nil without one; the committer's after Open
+	fence  *fence.File // nil without one; the committer's after Open
 	life   life
 
 	// mu is held for reading while a request is put into queue, and for writing
@@ -153,7 +155,7 @@ func Open(cfg Config) (*DB, error) {
 	}
 	if err := db.begin(); err != nil {
 		if db.fence != nil {
-			db.fence.close()
+			db.fence.Close()
 		}
 		return nil, errors.Join(err, db.closeJournals(false), e.Close())
 	}
@@ -235,7 +237,7 @@ func (db *DB) Close() error {
 		db.awaitSettled()
 		db.closeErr = errors.Join(db.closeErr, db.closeJournals(settled), db.tables.engine.Close())
 		if db.fence != nil {
-			db.closeErr = errors.Join(db.closeErr, db.fence.close())
+			db.closeErr = errors.Join(db.closeErr, db.fence.Close())
 		}
 	})
 	return db.closeErr

@@ -1,6 +1,10 @@
 package badger
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/pseudods/pseudods/storage/fence"
+)
 
 // The errors of this package. Except after [ErrAmbiguous], a request that got
 // one of them has changed nothing.
@@ -39,7 +43,7 @@ var (
 	// that this program does not know.
 	ErrFormat = errors.New("badger: unknown store format")
 	// ErrFence: the fence is missing, damaged, or belongs to another database.
-	ErrFence = errors.New("badger: fence does not fit the database")
+	ErrFence = fence.Err
 	// ErrRolledBack: the database is older than its fence.
 	ErrRolledBack = errors.New("badger: database is older than its fence")
 )

@@ -6,7 +6,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 )
 
-// ParseFormat, ParseFenceRecord and ParseFence give the parsers to the tests,
+// ParseFormat, ParseFenceRecord and others give the parsers to the tests,
 // each with the encoding of what was read.
 
 func ParseFormat(b []byte) ([]byte, error) {
@@ -22,8 +22,7 @@ func ParseFenceRecord(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fence{fenceState: fenceState{id: id}}
-	return f.record(note)
+	return fenceRecord(id, note)
 }
 
 func ParseLife(b []byte) ([]byte, error) {
@@ -33,32 +32,6 @@ func ParseLife(b []byte) ([]byte, error) {
 	}
 	return l.marshal()
 }
-
-func ParseSlot(b []byte) ([]byte, error) {
-	s, err := parseSlot(b)
-	if err != nil {
-		return nil, err
-	}
-	return s.marshal()
-}
-
-// FenceFile returns a fence file whose slots have these numbers and this note.
-func FenceFile(first, second uint64, note []byte) []byte {
-	var slots [2][]byte
-	for i, seq := range []uint64{first, second} {
-		s := fenceState{seq: seq, note: note}
-		slots[i], _ = s.marshal()
-	}
-	return bytes.Join(slots[:], nil)
-}
-
-// FenceSeq parses a fence file.
-func FenceSeq(b []byte) (uint64, error) {
-	s, err := parseFence(b)
-	return s.seq, err
-}
-
-const SlotSize = slotSize
 
 // QueueLen is the number of requests that wait.
 func (db *DB) QueueLen() int { return len(db.queue) }

@@ -1,7 +1,6 @@
 package badger_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -151,19 +150,6 @@ func TestFenceMustFit(t *testing.T) {
 	refused("a used one", plain)
 	plain.Fence = filepath.Join(t.TempDir(), "fence")
 	open(t, plain)
-}
-
-// TestFenceSurvivesATornSlot damages the newest slot, as a power failure can:
-// the one before it still counts.
-func TestFenceSurvivesATornSlot(t *testing.T) {
-	b := badger.FenceFile(7, 8, []byte("note"))
-	for seq, damage := range map[uint64]int{8: 0, 7: badger.SlotSize} {
-		torn := bytes.Clone(b)
-		torn[damage+100] ^= 1
-		if got, err := badger.FenceSeq(torn); err != nil || got != seq {
-			t.Fatalf("got %d, %v; want %d", got, err, seq)
-		}
-	}
 }
 
 // TestNoteOutlivesACrashBeforeTheFence: the database has the note, the fence

@@ -14,7 +14,6 @@ var parsers = map[string]struct {
 	"format":  {badger.ParseFormat, []byte("\x00\x02\x04test\x00\x00\x00\x07")},
 	"record":  {badger.ParseFenceRecord, []byte("0123456789abcdef\x00\x04note")},
 	"life":    {badger.ParseLife, []byte("0123456789abcdef\x00\x00\x00\x07\x01\x00\x04note")},
-	"slot":    {badger.ParseSlot, badger.FenceFile(1, 2, []byte("note"))[:badger.SlotSize]},
 	"journal": {badger.ParseJournal, badger.Journal},
 	"frame":   {badger.ParseFrame, badger.Frame},
 }
@@ -49,7 +48,6 @@ func fuzz(f *testing.F, name string) {
 
 func FuzzFormat(f *testing.F)      { fuzz(f, "format") }
 func FuzzFenceRecord(f *testing.F) { fuzz(f, "record") }
-func FuzzFenceSlot(f *testing.F)   { fuzz(f, "slot") }
 func FuzzLife(f *testing.F)        { fuzz(f, "life") }
 func FuzzJournal(f *testing.F)     { fuzz(f, "journal") }
 

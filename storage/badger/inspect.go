@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+
+	"github.com/pseudods/pseudods/storage/fence"
 )
 
 // Finding is something in a store that cannot be right. It names no record, so
@@ -201,7 +203,7 @@ func (i *Inspection) survey() error {
 func (db *DB) inspectKernel(i *Inspection) error {
 	problem := func(kind, problem string) { i.Report(Finding{Kind: kind, Problem: problem, Count: 1}) }
 	var seq uint64
-	var own *fenceState
+	var own *fence.State
 	err := i.snapshot.each(i.ctx, []byte{0}, func(key, value []byte) error {
 		var err error
 		switch {
@@ -212,9 +214,9 @@ func (db *DB) inspectKernel(i *Inspection) error {
 		case bytes.Equal(key, lifeKey):
 			_, err = parseLife(value)
 		case bytes.Equal(key, fenceKey):
-			own = new(fenceState)
-			own.id, own.note, err = parseFenceRecord(value)
-			i.note = own.note
+			own = new(fence.State)
+			own.ID, own.Note, err = parseFenceRecord(value)
+			i.note = own.Note
 		default:
 			problem("kernel", "unknown record")
 		}
@@ -239,17 +241,17 @@ func (db *DB) inspectKernel(i *Inspection) error {
 		}
 		return nil
 	}
-	fence, err := parseFence(b)
+	outside, err := fence.Parse(b)
 	switch {
 	case err != nil:
 		problem("fence", "does not decode")
-	case own == nil && seq > 0 || own != nil && own.id != fence.id:
+	case own == nil && seq > 0 || own != nil && own.ID != outside.ID:
 		problem("fence", "belongs to another database")
-	case seq < fence.seq:
+	case seq < outside.Seq:
 		problem("fence", "database is older")
-	case seq > fence.seq+1:
+	case seq > outside.Seq+1:
 		problem("fence", "older than the database")
-	case seq == fence.seq && own != nil && !slices.Equal(own.note, fence.note):
+	case seq == outside.Seq && own != nil && !slices.Equal(own.Note, outside.Note):
 		problem("fence", "note differs")
 	}
 	return nil

@@ -10,12 +10,13 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 
 	"github.com/pseudods/pseudods/internal/tlscodec"
+	"github.com/pseudods/pseudods/storage/fence"
 )
 
-// record is the database's own copy of id and note.
-func (f *fence) record(note []byte) ([]byte, error) {
+// fenceRecord is the database's own copy of id and note.
+func fenceRecord(id [16]byte, note []byte) ([]byte, error) {
 	var w tlscodec.Writer
-	w.Raw(f.id[:])
+	w.Raw(id[:])
 	w.Opaque16(note)
 	return w.Bytes()
 }
@@ -48,30 +49,30 @@ func (db *DB) checkFence() error {
 		}
 		return nil
 	}
-	db.fence, err = openFence(db.cfg.Fence)
+	db.fence, err = fence.Open(db.cfg.Fence)
 	if errors.Is(err, os.ErrNotExist) {
 		if known || db.life.pending && db.cfg.NeedsFence {
 			return fmt.Errorf("%w: missing", ErrFence)
 		}
-		db.fence, err = createFence(db.cfg.Fence)
+		db.fence, err = fence.Create(db.cfg.Fence)
 	}
 	if err != nil {
 		return fmt.Errorf("badger: opening the fence: %w", err)
 	}
-	foreign := !known && db.seq > 0 && db.fence.seq > 0
-	if foreign || known && id != db.fence.id {
+	foreign := !known && db.seq > 0 && db.fence.Seq > 0
+	if foreign || known && id != db.fence.ID {
 		return fmt.Errorf("%w: it belongs to another database", ErrFence)
 	}
-	if db.seq < db.fence.seq {
-		return db.rollBack(db.fence.note)
+	if db.seq < db.fence.Seq {
+		return db.rollBack(db.fence.Note)
 	}
 	if db.life.pending {
 		return db.rollBack(db.life.note)
 	}
 	// A crash between database and fence left older ones there.
-	db.fence.restores = max(db.fence.restores, db.life.restores)
+	db.fence.Restores = max(db.fence.Restores, db.life.restores)
 	if known {
-		db.fence.note = note
+		db.fence.Note = note
 		return nil
 	}
 	return db.persistAlone(func(tx *Tx) error {
@@ -89,9 +90,9 @@ func (db *DB) rollBack(note []byte) error {
 	}
 	restores := db.life.restores
 	if db.fence != nil {
-		db.floor = db.fence.seq
-		restores = max(restores, db.fence.restores)
-		db.fence.restores = restores + 1
+		db.floor = db.fence.Seq
+		restores = max(restores, db.fence.Restores)
+		db.fence.Restores = restores + 1
 	}
 	record, err := newLife(restores + 1)
 	if err != nil {

@@ -213,8 +213,7 @@ func writeKernel(cfg *RestoreConfig, e *engine.DB, m *backup.Manifest) error {
 	if err != nil {
 		return err
 	}
-	own := &fence{fenceState: fenceState{id: m.Fence}}
-	fence, err := own.record(m.Note)
+	lineage, err := fenceRecord(m.Fence, m.Note)
 	if err != nil {
 		return err
 	}
@@ -236,7 +235,7 @@ func writeKernel(cfg *RestoreConfig, e *engine.DB, m *backup.Manifest) error {
 	return e.Update(func(txn *engine.Txn) error {
 		err := errors.Join(txn.Set(formatKey, format), txn.Set(lifeKey, record), txn.Set(seqKey, marshalSeq(m.Batch)))
 		if m.Fenced && !cfg.FenceLost {
-			err = errors.Join(err, txn.Set(fenceKey, fence))
+			err = errors.Join(err, txn.Set(fenceKey, lineage))
 		}
 		return err
 	})

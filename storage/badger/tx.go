@@ -6,15 +6,17 @@ import (
 	"fmt"
 
 	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/pseudods/pseudods/storage/fence"
 )
 
 // The limits of one request.
 const (
-	MaxKey     = 1024      // octets of a key
-	MaxValue   = 512 << 10 // octets of a value
-	MaxRequest = 3 << 19   // octets of all keys and values written, plus 64 for each write
-	MaxWrites  = 8192      // puts and deletes
-	MaxNote    = 3 << 10   // octets of the note
+	MaxKey     = 1024          // octets of a key
+	MaxValue   = 512 << 10     // octets of a value
+	MaxRequest = 3 << 19       // octets of all keys and values written, plus 64 for each write
+	MaxWrites  = 8192          // puts and deletes
+	MaxNote    = fence.MaxNote // octets of the note
 
 	// LargeRequest takes the place of MaxRequest in a database of a format with
 	// large requests.
