@@ -162,6 +162,8 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 			if to == nil {
 				to = f.add(a.Address.Domain, payload)
 				shipments[a.Address.Domain] = to
+				// Most often all have one provider.
+				to.Recipients = make([]wire.Recipient, 0, (len(f.group.header.pages)-i)*pageSize)
 			}
 			to.to(mls.LeafIndex(i*pageSize+place), f.recipient(&a.Address, s, sealed))
 		}

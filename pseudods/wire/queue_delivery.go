@@ -25,6 +25,9 @@ type Recipient struct {
 	Entry [EntrySize]byte
 }
 
+// minRecipient is the size of the shortest encoding in octets.
+const minRecipient = 1 + len(AddressKeyID{}) + 2 + AddressCiphertextSize + sha256.Size + 8 + EntrySize
+
 // MarshalTLS encodes r.
 func (r *Recipient) MarshalTLS(w *tlscodec.Writer) {
 	r.Address.MarshalTLS(w)
@@ -64,9 +67,11 @@ func (d *Delivery) MarshalTLS(w *tlscodec.Writer) {
 func (d *Delivery) UnmarshalTLS(r *tlscodec.Reader) {
 	*d = Delivery{Payload: r.Opaque()}
 	r.Vector(func(r *tlscodec.Reader) {
-		var rec Recipient
-		rec.UnmarshalTLS(r)
-		d.Recipients = append(d.Recipients, rec)
+		if d.Recipients == nil {
+			d.Recipients = make([]Recipient, 0, r.Len()/minRecipient)
+		}
+		d.Recipients = append(d.Recipients, Recipient{})
+		d.Recipients[len(d.Recipients)-1].UnmarshalTLS(r)
 	})
 }
 

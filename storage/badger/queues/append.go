@@ -61,23 +61,23 @@ func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 		panic("queues: entry over the limit")
 	}
 	refused := func(o wire.Outcome) (qs.Appended, error) { return qs.Appended{Outcome: o}, nil }
-	var h head
-	headKey := key(kindHead, a.Queue[:])
-	if ok, err := load(tx.Get, headKey, &h); err != nil || !ok {
+	h, ok, err := tx.head(a.Queue)
+	if err != nil || !ok {
 		return qs.Appended{Outcome: wire.UnknownAddress}, err
 	}
 	if a.Parent != (qs.Mark{}) {
-		var parent mark
-		if _, err := load(tx.Get, key(kindMark, a.Queue[:], a.Parent[:]...), &parent); err != nil {
+		parent, _, err := tx.mark(a.Queue, a.Parent)
+		if err != nil {
 			return qs.Appended{}, err
 		}
 		if parent.revoked {
 			return refused(wire.Revoked)
 		}
 	}
-	m := mark{claim: a.Claim, brief: a.Brief}
-	markKey := key(kindMark, a.Queue[:], a.Mark[:]...)
-	known, err := load(tx.Get, markKey, &m)
+	m, known, err := tx.mark(a.Queue, a.Mark)
+	if !known {
+		m = mark{claim: a.Claim, brief: a.Brief}
+	}
 	switch {
 	case err != nil:
 		return qs.Appended{}, err
@@ -95,7 +95,7 @@ func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 		return qs.Appended{}, err
 	}
 	if !fits {
-		tx.Put(headKey, marshal(&h)) // expired entries may have gone
+		tx.putHead(a.Queue, &h) // expired entries may have gone
 		return refused(wire.Full)
 	}
 	if !known {
@@ -112,8 +112,8 @@ func add(tx *view, today qs.Day, a *qs.Append) (qs.Appended, error) {
 	}
 	h.addToPage(tx, today, a)
 	h.total += size(a)
-	tx.Put(markKey, marshal(&m))
-	tx.Put(headKey, marshal(&h))
+	tx.putMark(a.Queue, a.Mark, &m)
+	tx.putHead(a.Queue, &h)
 	return qs.Appended{Outcome: wire.Delivered, Fresh: true, Push: h.push}, nil
 }
 

@@ -61,8 +61,7 @@ func (s *Store) expireQueues(ctx context.Context, e qs.Expiry) error {
 func (s *Store) expireQueue(ctx context.Context, id wire.QueueID, limit qs.Day) error {
 	idle := false
 	err := s.submit(ctx, func(tx *view) error {
-		var h head
-		ok, err := load(tx.Get, key(kindHead, id[:]), &h)
+		h, ok, err := tx.head(id)
 		if idle = ok && h.used < limit; err != nil || !idle {
 			return err
 		}
@@ -106,9 +105,8 @@ func (s *Store) expireMarks(ctx context.Context, e qs.Expiry) error {
 			return err
 		}
 		return s.submit(ctx, func(tx *view) error {
-			var h head
-			headKey := key(kindHead, partition)
-			ok, err := load(tx.Get, headKey, &h)
+			id := wire.QueueID(partition)
+			h, ok, err := tx.head(id)
 			if err != nil || !ok {
 				return err // with the queue its marks go
 			}
@@ -118,7 +116,7 @@ func (s *Store) expireMarks(ctx context.Context, e qs.Expiry) error {
 			}
 			tx.Delete(r.Key)
 			h.marks--
-			tx.Put(headKey, marshal(&h))
+			tx.putHead(id, &h)
 			return nil
 		})
 	})

@@ -38,7 +38,7 @@ func (s *Store) CreateQueue(ctx context.Context, id wire.QueueID, today qs.Day, 
 		h := head{used: today}
 		h.configure(&q.Settings)
 		tx.Put(key(kindQueue, id[:]), marshal(&stored))
-		tx.Put(key(kindHead, id[:]), marshal(&h))
+		tx.putHead(id, &h)
 		return nil
 	})
 	return stored.Queue, err
@@ -56,11 +56,11 @@ func (s *Store) Queue(_ context.Context, id wire.QueueID) (qs.Queue, error) {
 func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wire.QueueSettings) (wire.QueueSettings, error) {
 	var q queueRecord
 	err := s.submit(ctx, func(tx *view) error {
-		var h head
 		if err := mustLoad(tx.Get, key(kindQueue, id[:]), &q); err != nil {
 			return err
 		}
-		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
+		h, err := tx.mustHead(id)
+		if err != nil {
 			return err
 		}
 		if settings.Version <= q.Settings.Version {
@@ -69,7 +69,7 @@ func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wi
 		q.Settings = settings
 		h.configure(&settings)
 		tx.Put(key(kindQueue, id[:]), marshal(&q))
-		tx.Put(key(kindHead, id[:]), marshal(&h))
+		tx.putHead(id, &h)
 		return nil
 	})
 	return q.Settings, err
@@ -79,13 +79,11 @@ func (s *Store) ConfigureQueue(ctx context.Context, id wire.QueueID, settings wi
 // forgotten, all of it is.
 func (s *Store) Revoke(ctx context.Context, id wire.QueueID, today qs.Day, m qs.Mark) error {
 	return s.submit(ctx, func(tx *view) error {
-		var h head
-		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
+		h, err := tx.mustHead(id)
+		if err != nil {
 			return err
 		}
-		var stored mark
-		markKey := key(kindMark, id[:], m[:]...)
-		known, err := load(tx.Get, markKey, &stored)
+		stored, known, err := tx.mark(id, m)
 		if err != nil {
 			return err
 		}
@@ -94,10 +92,10 @@ func (s *Store) Revoke(ctx context.Context, id wire.QueueID, today qs.Day, m qs.
 				return qs.ErrLimit
 			}
 			h.marks++
-			tx.Put(key(kindHead, id[:]), marshal(&h))
+			tx.putHead(id, &h)
 		}
 		stored.revoked, stored.brief, stored.used = true, false, today
-		tx.Put(markKey, marshal(&stored))
+		tx.putMark(id, m, &stored)
 		return nil
 	})
 }

@@ -111,15 +111,12 @@ func (s *Store) addSegment(page *wire.QueuePage, id wire.QueueID, start uint64) 
 
 func (s *Store) touch(ctx context.Context, id wire.QueueID, today qs.Day) error {
 	return s.submit(ctx, func(tx *view) error {
-		var h head
-		if err := mustLoad(tx.Get, key(kindHead, id[:]), &h); err != nil {
-			return err
-		}
-		if h.used < today {
+		h, err := tx.mustHead(id)
+		if err == nil && h.used < today {
 			h.used = today
-			tx.Put(key(kindHead, id[:]), marshal(&h))
+			tx.putHead(id, &h)
 		}
-		return nil
+		return err
 	})
 }
 
@@ -140,9 +137,8 @@ func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target 
 			return err
 		}
 		err = s.submit(ctx, func(tx *view) error {
-			var h head
-			headKey := key(kindHead, id[:])
-			if err := mustLoad(tx.Get, headKey, &h); err != nil {
+			h, err := tx.mustHead(id)
+			if err != nil {
 				return err
 			}
 			before := h
@@ -158,7 +154,7 @@ func (s *Store) trim(ctx context.Context, id wire.QueueID, today qs.Day, target 
 				return err
 			}
 			if h != before {
-				tx.Put(headKey, marshal(&h))
+				tx.putHead(id, &h)
 			}
 			return nil
 		})

@@ -3,6 +3,8 @@ package queues
 import (
 	"context"
 
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
 )
 
@@ -20,36 +22,44 @@ type view struct {
 // it; if that request then fails all is forgotten, and if its batch fails the
 // database takes no more requests.
 type cache struct {
-	young, old map[string][]byte
+	heads recent[wire.QueueID, head]
+	marks recent[markID, mark]
 }
 
-// cacheSize is how many values a generation holds: some 100 octets each.
+// markID is a mark with its queue.
+type markID struct {
+	queue wire.QueueID
+	mark  qs.Mark
+}
+
+// recent is a map of what was used last.
+type recent[K comparable, V any] struct{ young, old map[K]V }
+
+// cacheSize is how many values a generation holds: some 150 octets each.
 const cacheSize = 1 << 17
 
-func (c *cache) get(key []byte) ([]byte, bool) {
-	if v, ok := c.young[string(key)]; ok {
+func (c *recent[K, V]) get(k K) (V, bool) {
+	v, ok := c.young[k]
+	if ok {
 		return v, true
 	}
-	v, ok := c.old[string(key)]
-	if ok {
-		c.put(key, v)
+	if v, ok = c.old[k]; ok {
+		c.put(k, v)
 	}
 	return v, ok
 }
 
-func (c *cache) put(key, value []byte) {
+func (c *recent[K, V]) put(k K, v V) {
 	if c.young == nil || len(c.young) >= cacheSize {
-		c.young, c.old = make(map[string][]byte), c.young
+		c.young, c.old = make(map[K]V), c.young
 	}
-	c.young[string(key)] = value
+	c.young[k] = v
 }
 
-func (c *cache) delete(key []byte) {
-	delete(c.young, string(key))
-	delete(c.old, string(key))
+func (c *recent[K, V]) delete(k K) {
+	delete(c.young, k)
+	delete(c.old, k)
 }
-
-func cached(key []byte) bool { return key[0] == kindHead || key[0] == kindMark }
 
 // submit is [badger.DB.Submit] with a view. The kernel drops the writes of a
 // request that returns no error in two cases: when writes are off, which is
@@ -70,37 +80,66 @@ func (s *Store) submit(ctx context.Context, f func(*view) error) error {
 }
 
 // Get is [badger.Tx.Get].
-func (v *view) Get(key []byte) ([]byte, error) {
-	if !cached(key) {
-		return v.tx.Get(key)
-	}
-	if value, ok := v.cache.get(key); ok {
-		return value, nil
-	}
-	value, err := v.tx.Get(key)
-	if err == nil {
-		v.cache.put(key, value)
-	}
-	return value, err
-}
+func (v *view) Get(key []byte) ([]byte, error) { return v.tx.Get(key) }
 
-// Put is [badger.Tx.Put].
-func (v *view) Put(key, value []byte) {
-	v.tx.Put(key, value)
-	if cached(key) {
-		v.cache.put(key, value)
-		v.wrote = true
-	}
-}
+// Put is [badger.Tx.Put], of other records than heads and marks.
+func (v *view) Put(key, value []byte) { v.tx.Put(key, value) }
 
-// Extend is [badger.Tx.Extend], for what is not in the cache.
+// Extend is [badger.Tx.Extend], likewise.
 func (v *view) Extend(key, tail []byte) bool { return v.tx.Extend(key, tail) }
 
 // Delete is [badger.Tx.Delete].
 func (v *view) Delete(key []byte) {
 	v.tx.Delete(key)
-	if cached(key) {
-		v.cache.delete(key)
+	switch {
+	case key[0] == kindHead && len(key) == 1+partitionSize:
+		v.cache.heads.delete(wire.QueueID(key[1:]))
+		v.wrote = true
+	case key[0] == kindMark && len(key) == 1+partitionSize+len(qs.Mark{}):
+		v.cache.marks.delete(markID{wire.QueueID(key[1:][:partitionSize]), qs.Mark(key[1+partitionSize:])})
 		v.wrote = true
 	}
+}
+
+// head returns a queue's head, or false if there is no such queue.
+func (v *view) head(id wire.QueueID) (h head, ok bool, err error) {
+	if h, ok = v.cache.heads.get(id); ok {
+		return h, true, nil
+	}
+	if ok, err = load(v.tx.Get, key(kindHead, id[:]), &h); ok && err == nil {
+		v.cache.heads.put(id, h)
+	}
+	return h, ok, err
+}
+
+// mustHead is head that fails with [qs.ErrNotFound].
+func (v *view) mustHead(id wire.QueueID) (head, error) {
+	h, ok, err := v.head(id)
+	if err == nil && !ok {
+		err = qs.ErrNotFound
+	}
+	return h, err
+}
+
+func (v *view) putHead(id wire.QueueID, h *head) {
+	v.tx.Put(key(kindHead, id[:]), marshal(h))
+	v.cache.heads.put(id, *h)
+	v.wrote = true
+}
+
+// mark returns a mark, or false if it was never used or revoked.
+func (v *view) mark(id wire.QueueID, name qs.Mark) (m mark, ok bool, err error) {
+	if m, ok = v.cache.marks.get(markID{id, name}); ok {
+		return m, true, nil
+	}
+	if ok, err = load(v.tx.Get, key(kindMark, id[:], name[:]...), &m); ok && err == nil {
+		v.cache.marks.put(markID{id, name}, m)
+	}
+	return m, ok, err
+}
+
+func (v *view) putMark(id wire.QueueID, name qs.Mark, m *mark) {
+	v.tx.Put(key(kindMark, id[:], name[:]...), marshal(m))
+	v.cache.marks.put(markID{id, name}, *m)
+	v.wrote = true
 }
