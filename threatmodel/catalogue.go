@@ -120,6 +120,9 @@ type Scenario struct {
 	// why; it must be there if Tests is empty.
 	Tests  []TestID
 	NoTest string
+	// Executable are the names of scenarios of package bench/abuse that play the
+	// attack and measure what it comes to under each of several defences.
+	Executable []string
 }
 
 // Validate reports what the scenario lacks.

@@ -134,6 +134,9 @@ func (s *Scenario) write(b *strings.Builder) {
 	if s.NoTest != "" {
 		fmt.Fprintf(b, "- Not tested: %s\n", s.NoTest)
 	}
+	if len(s.Executable) > 0 {
+		fmt.Fprintf(b, "- Measured by `pdsbench abuse --only %s`.\n", strings.Join(s.Executable, ","))
+	}
 	b.WriteString("\n")
 }
 

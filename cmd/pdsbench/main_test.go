@@ -24,6 +24,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"compare", "one.json"}, 2, "usage: pdsbench compare"},
 		{[]string{"compare", "nothing.json", "nothing.json"}, 1, "nothing.json"},
 		{[]string{"link", "-h"}, 0, "paper,timing,size"},
+		{[]string{"abuse", "-h"}, 0, "group-flooding"},
+		{[]string{"abuse", "extra"}, 2, ""},
+		{[]string{"abuse", "--only", "nothing"}, 1, `no scenario "nothing"`},
+		{[]string{"abuse", "--defence", "nothing"}, 1, `no defence "nothing"`},
 		{[]string{"link", "extra"}, 2, ""},
 		{[]string{"link", "--only", "nothing"}, 1, `no experiment "nothing"`},
 	} {

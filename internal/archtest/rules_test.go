@@ -10,6 +10,11 @@ bench                          <- internal/secret mls mls/epoch mls/publicgroup 
                                   privacypass/issuer privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi pseudods/qs \
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
                                   storage/badger/ledger storage/badger/queues tokens
+bench/abuse                    <- client client/account client/vault internal/secret internal/tlscodec mls mls/group privacypass \
+                                  privacypass/attester privacypass/client privacypass/client/httpapi privacypass/issuer/httpapi \
+                                  privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
+                                  pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/server pseudods/wire storage/storagetest \
+                                  storage/storagetest/grouptest storage/storagetest/queuetest tokens
 bench/link                     <- pseudods/seal
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
@@ -18,7 +23,7 @@ client/account                 <- client/identity client/vault client/wallet int
 client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/pdsbench                   <- bench bench/link bench/report
+cmd/pdsbench                   <- bench bench/abuse bench/link bench/report
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   privacypass/client/httpapi pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
@@ -81,6 +86,7 @@ tokens                         <- internal/secret privacypass privacypass/verify
 
 // externalImports: package <- other modules' packages it may import.
 const externalImports = `
+bench/abuse                 <- github.com/prometheus/client_golang/prometheus
 bench/report                <- golang.org/x/perf/benchmath gonum.org/v1/plot gonum.org/v1/plot/plotter gonum.org/v1/plot/vg \
                                gonum.org/v1/plot/vg/draw gonum.org/v1/plot/vg/vgsvg
 client/identity             <- golang.org/x/crypto/chacha20poly1305

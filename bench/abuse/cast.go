@@ -1,0 +1,94 @@
+package abuse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pseudods/pseudods/client"
+)
+
+// conversation is honest load: two people who write to each other in a group.
+type conversation struct {
+	w     *World
+	wants map[string]func()
+	// other is told of messages that are not of the conversation, as one of the two
+	// reads them.
+	other func(text string)
+}
+
+// converse has two people write to each other at a pace while the attacker is
+// there. Each reads every second.
+func (w *World) converse(id [32]byte, a, b *Person, pace time.Duration) (*conversation, error) {
+	c := &conversation{w: w, wants: map[string]func(){}, other: func(string) {}}
+	for n, x := range []*Person{a, b} {
+		g, err := x.In(id)
+		if err != nil {
+			return nil, err
+		}
+		x.Heard = func(e client.Event) {
+			if e.Kind != client.EventMessage {
+				return
+			}
+			if got := c.wants[string(e.Text)]; got != nil {
+				got()
+			} else if x == a {
+				c.other(string(e.Text))
+			}
+		}
+		w.Go(func(ctx context.Context) error {
+			sent := 0
+			return w.Daily(ctx, func(ctx context.Context) error {
+				for next := w.Now().Add(pace); ; {
+					if err := w.Sleep(ctx, time.Second); err != nil {
+						return err
+					}
+					if !w.Now().Before(next) {
+						next = next.Add(pace)
+						sent++
+						text := fmt.Sprintf("%d says %d", n, sent)
+						c.wants[text] = w.Want()
+						if err := g.Send(ctx, []byte(text)); err != nil && !errors.Is(err, client.ErrKept) && !errors.Is(err, client.ErrOutbox) {
+							return err
+						}
+					}
+					if err := x.Hear(ctx); err != nil && ctx.Err() == nil {
+						if _, refused := Refused(err); !refused {
+							return err
+						}
+					}
+				}
+			})
+		})
+	}
+	return c, nil
+}
+
+// pair makes two honest people who are contacts.
+func (w *World) pair(ctx context.Context) (a, b *Person, err error) {
+	if a, err = w.Home.Person(ctx, Honest, "alice"); err != nil {
+		return nil, nil, err
+	}
+	if b, err = w.Home.Person(ctx, Honest, "bob"); err != nil {
+		return nil, nil, err
+	}
+	return a, b, a.Meet(ctx, b)
+}
+
+// insiders makes a wire-level client for each account of the attacker.
+func (w *World) insiders(ctx context.Context) ([]*Insider, error) {
+	var out []*Insider
+	for range w.Budget.Accounts {
+		who, err := w.Home.Party(Attacker)
+		if err != nil {
+			return nil, err
+		}
+		i, err := who.Insider(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, i)
+	}
+	return out, nil
+}

@@ -1,0 +1,82 @@
+package abuse
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/pseudods/pseudods/client"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+var groupFlooding = Scenario{
+	Name: "group-flooding", Models: []string{"S04"},
+	Attacker: "each account is a member of one group and sends ten messages a second; when it is told to wait it pays with a token if it has one, and waits else",
+	Load:     "two members of the group write to each other every ten seconds",
+	Effect:   "a message of the attacker that an honest member has read",
+	Sessions: 3, Window: 10 * time.Minute, Quick: 40 * time.Second,
+	Play: playFlooding,
+}
+
+func playFlooding(ctx context.Context, w *World) error {
+	alice, bob, err := w.pair(ctx)
+	if err != nil {
+		return err
+	}
+	insiders, err := w.insiders(ctx)
+	if err != nil {
+		return err
+	}
+	var accused []*Party
+	for _, i := range insiders {
+		accused = append(accused, i.Party)
+	}
+	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	if err != nil {
+		return err
+	}
+	c, err := w.converse(g.ID(), alice, bob, 10*time.Second)
+	if err != nil {
+		return err
+	}
+	c.other = func(text string) {
+		w.Effect(1)
+		w.reportSoon(accused...)
+	}
+	for _, i := range insiders {
+		w.Attack(func(ctx context.Context) error {
+			return w.Daily(ctx, func(ctx context.Context) error { return i.flood(ctx, 100*time.Millisecond) })
+		})
+	}
+	return w.Run()
+}
+
+// flood sends messages at a pace, pays where that helps, and waits when it must. It
+// returns when nothing more can be sent, or time is up.
+func (i *Insider) flood(ctx context.Context, pace time.Duration) error {
+	for {
+		err := i.Say(ctx, []byte("spam"))
+		wait, refused := Refused(err)
+		if refused && wait > 0 {
+			if paid, poor := i.Burst(ctx); poor == nil {
+				err, wait = i.SayWith(ctx, []byte("spam"), paid), 0
+			} else {
+				err = nil
+			}
+		}
+		if errors.Is(err, ErrNoTokens) {
+			return nil
+		}
+		if errors.Is(err, &wire.Error{Code: wire.CodeWrongEpoch}) {
+			if err := i.Hear(ctx); err != nil {
+				return err
+			}
+		}
+		if err != nil && !refused {
+			return err
+		}
+		if err := i.w.Sleep(ctx, max(pace, wait)); err != nil {
+			return err
+		}
+	}
+}
