@@ -72,15 +72,16 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
 storage/backup                 <- internal/tlscodec
 storage/badger                 <- internal/tlscodec storage/backup storage/fence
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
+storage/badger/badgertest      <- storage/badger storage/storagetest storage/storagetest/faults
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
 storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
 storage/fence                  <- internal/tlscodec
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/pgtest        <- storage/postgres
-storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/linear tokens
-storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/linear
-storage/storagetest/queuetest  <- pseudods/qs pseudods/wire storage/storagetest/linear
+storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/faults storage/storagetest/linear tokens
+storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/faults storage/storagetest/linear
+storage/storagetest/queuetest  <- pseudods/qs pseudods/wire storage/storagetest/faults storage/storagetest/linear
 tokens                         <- internal/secret privacypass privacypass/verify
 `
 

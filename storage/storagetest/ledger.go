@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/pseudods/pseudods/storage/storagetest/faults"
 	"github.com/pseudods/pseudods/tokens"
 )
 
@@ -38,6 +39,9 @@ func TestLedger(t *testing.T, newSite func(*testing.T) LedgerSite) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(newBench(t, newSite)) })
 	}
+	t.Run("Writes", func(t *testing.T) {
+		faults.Run(t, func(t *testing.T) faults.Site[Ledger] { return newSite(t) }, ledgerWrites)
+	})
 	t.Run("HistoriesAreLinearizable", func(t *testing.T) { testHistories(t, newSite) })
 	for _, c := range []struct {
 		name string

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pseudods/pseudods/privacypass/verify"
+	"github.com/pseudods/pseudods/storage/storagetest/faults"
 	"github.com/pseudods/pseudods/tokens"
 )
 
@@ -16,23 +17,13 @@ type Ledger interface {
 	io.Closer
 }
 
-// LedgerSite is where one ledger keeps its store. At most one Ledger of a site
-// is open at a time, and no method is called while calls to it are under way.
+// LedgerSite is where one ledger keeps its store.
 type LedgerSite interface {
-	// Open opens the ledger on what the site has.
-	Open() (Ledger, error)
-	// Crash ends the open ledger as a kill would. The next Open finds what the
-	// ledger had handed to the operating system.
-	Crash() error
+	faults.Site[Ledger]
 	// Copy copies the store as it is now, open or not, but nothing of what the
 	// ledger keeps outside it. The function returned puts the copy in the
 	// store's place, when none is open.
 	Copy() (restore func() error, err error)
-	// Steps is the number of steps at which a write can fail.
-	Steps() int
-	// Fail makes the open ledger fail when it next reaches the step, and then
-	// for good.
-	Fail(step int)
 }
 
 // bench is one site in use by one test.

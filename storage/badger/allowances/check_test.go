@@ -3,31 +3,18 @@ package allowances_test
 import (
 	"bytes"
 	"context"
-	"slices"
 	"testing"
 
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/allowances"
+	"github.com/pseudods/pseudods/storage/badger/badgertest"
 )
 
 // fsck checks a store and compares the findings.
 func fsck(t testing.TB, dir string, want []badger.Finding) badger.Summary {
 	t.Helper()
-	db, err := badger.Open(badger.Config{Dir: dir, Format: allowances.Format, ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var got []badger.Finding
-	summary, err := allowances.Check(context.Background(), db, func(f badger.Finding) { got = append(got, badger.Finding{Kind: f.Kind, Problem: f.Problem}) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(got, want) {
-		t.Fatalf("found %+v, want %+v", got, want)
-	}
-	return summary
+	return badgertest.Fsck(t, dir, allowances.Format, allowances.Check, want)
 }
 
 func TestCheckFindsDamage(t *testing.T) {

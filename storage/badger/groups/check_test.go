@@ -36,8 +36,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		}
 	}
 	must(open.Close())
-	s.open = nil
-	tallies := fsck(t, s.dir, nil).Tallies
+	tallies := fsck(t, s.Dir(), nil).Tallies
 	if tallies[0].Records != 2 || tallies[1].Records != 6 || tallies[2].Records != 36 {
 		t.Fatalf("counted %+v", tallies)
 	}
@@ -70,7 +69,7 @@ func TestCheckFindsDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			must(storagetest.CopyLive(s.dir, dir))
+			must(storagetest.CopyLive(s.Dir(), dir))
 			db, err := badger.Open(badger.Config{Dir: dir, Format: groups.Format, MinFree: 1})
 			must(err)
 			records, _, err := db.Scan([]byte{d.kind}, nil, 0)
@@ -102,7 +101,7 @@ func TestCheckAsksForRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []badger.Finding
-	summary, err := groups.Check(context.Background(), s.open.db, func(f badger.Finding) { got = append(got, f) })
+	summary, err := groups.Check(context.Background(), s.DB(), func(f badger.Finding) { got = append(got, f) })
 	want := []badger.Finding{{Kind: "head", Problem: "missing", Count: 1}, {Kind: "unknown", Problem: "no kind of a group", Ordinal: 1, Count: 1}}
 	if err != nil || summary.Findings != 2 || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Fatalf("found %+v, %v", got, err)

@@ -10,14 +10,16 @@ import (
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/badgertest"
 	"github.com/pseudods/pseudods/storage/badger/queues"
 	"github.com/pseudods/pseudods/storage/storagetest"
+	"github.com/pseudods/pseudods/storage/storagetest/queuetest"
 )
 
 // full fills a store with every kind of record: a queue with five entries of
 // two segments from two addresses, a payload of two chunks, and a pool with a batch in
 // use and one staged.
-func full(t *testing.T, s *site) {
+func full(t *testing.T, s *badgertest.Site[queuetest.Store]) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -54,13 +56,12 @@ func full(t *testing.T, s *site) {
 	_, err = open.Take(ctx, pool, 1, qs.Claim{Kind: wire.PoolConnection})
 	must(err)
 	must(open.Close())
-	s.open = nil
-	db, err := badger.Open(badger.Config{Dir: s.dir, Format: queues.Format, MinFree: 1})
+	db, err := badger.Open(badger.Config{Dir: s.Dir(), Format: queues.Format, MinFree: 1})
 	must(err)
 	must(db.Submit(ctx, func(tx *badger.Tx) error { return queues.OnRollback(tx, nil) }))
 	must(db.Close())
 	counted := map[string]uint64{}
-	for _, tally := range fsck(t, s.dir, nil).Tallies {
+	for _, tally := range fsck(t, s.Dir(), nil).Tallies {
 		counted[tally.Kind] = tally.Records
 	}
 	want := map[string]uint64{"queue": 1, "head": 1, "page of entries": 2, "segment": 2, "mark": 2, "deletion of a queue": 0, "payload chunk": 2, "payload references": 1,
@@ -174,9 +175,9 @@ func TestCheckFindsDamage(t *testing.T) {
 }
 
 // check does the damage to a copy of the store.
-func (d damage) check(t *testing.T, s *site) {
+func (d damage) check(t *testing.T, s *badgertest.Site[queuetest.Store]) {
 	dir := t.TempDir()
-	if err := storagetest.CopyLive(s.dir, dir); err != nil {
+	if err := storagetest.CopyLive(s.Dir(), dir); err != nil {
 		t.Fatal(err)
 	}
 	db, err := badger.Open(badger.Config{Dir: dir, Format: queues.Format, MinFree: 1})
@@ -215,7 +216,7 @@ func (d damage) check(t *testing.T, s *site) {
 func TestCheckKnowsLeftovers(t *testing.T) {
 	s := newSite(t)
 	full(t, s)
-	db, err := badger.Open(badger.Config{Dir: s.dir, Format: queues.Format, MinFree: 1})
+	db, err := badger.Open(badger.Config{Dir: s.Dir(), Format: queues.Format, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +237,7 @@ func TestCheckKnowsLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	left := map[string]uint64{}
-	for _, tally := range fsck(t, s.dir, nil).Tallies {
+	for _, tally := range fsck(t, s.Dir(), nil).Tallies {
 		if tally.Leftover > 0 {
 			left[tally.Kind] = tally.Leftover
 		}
@@ -253,7 +254,7 @@ func TestCheckKnowsLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	open.Close()
-	for _, tally := range fsck(t, s.dir, nil).Tallies {
+	for _, tally := range fsck(t, s.Dir(), nil).Tallies {
 		if tally.Records > 0 && tally.Kind != "count of restores" {
 			t.Errorf("%d records of kind %q are left", tally.Records, tally.Kind)
 		}
@@ -262,12 +263,12 @@ func TestCheckKnowsLeftovers(t *testing.T) {
 
 // BenchmarkCheck checks a store of a thousand queues with a hundred entries each.
 func BenchmarkCheck(b *testing.B) {
-	s := &site{dir: b.TempDir()}
+	s := newSite(b)
 	open, err := s.Open()
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.open.db.Close()
+	defer open.Close()
 	var entries []qs.Append
 	for q := range uint16(1000) {
 		id := wire.QueueID{byte(q >> 8), byte(q)}
@@ -284,7 +285,7 @@ func BenchmarkCheck(b *testing.B) {
 	}
 	var records uint64
 	for b.Loop() {
-		summary, err := queues.Check(b.Context(), s.open.db, func(f badger.Finding) { b.Fatalf("found %+v", f) })
+		summary, err := queues.Check(b.Context(), s.DB(), func(f badger.Finding) { b.Fatalf("found %+v", f) })
 		if err != nil {
 			b.Fatal(err)
 		}

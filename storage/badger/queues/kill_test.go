@@ -131,18 +131,19 @@ func runBusy(ctx context.Context, store *queues.Store, seed uint64, steps int, a
 func TestCheckAfterBusyRun(t *testing.T) {
 	s := newSite(t)
 	for seed := range uint64(2) {
-		if _, err := s.Open(); err != nil {
+		open, err := s.Open()
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := runBusy(t.Context(), s.open.Store, seed, 100, func() {}); err != nil {
+		if err := runBusy(t.Context(), open.(store).Store, seed, 100, func() {}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.open.Close(); err != nil { // which checks it
+		if err := open.Close(); err != nil { // which checks it
 			t.Fatal(err)
 		}
 	}
 	records := map[string]uint64{}
-	for _, tally := range fsck(t, s.dir, nil).Tallies {
+	for _, tally := range fsck(t, s.Dir(), nil).Tallies {
 		records[tally.Kind] = tally.Records
 	}
 	for _, kind := range []string{"queue", "head", "page of entries", "segment", "mark", "payload chunk", "payload references", "pool", "KeyPackage", "contact", "claim"} {

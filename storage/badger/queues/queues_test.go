@@ -3,14 +3,13 @@ package queues_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/badger/badgertest"
 	"github.com/pseudods/pseudods/storage/badger/queues"
 	"github.com/pseudods/pseudods/storage/storagetest"
 	"github.com/pseudods/pseudods/storage/storagetest/queuetest"
@@ -20,94 +19,25 @@ func TestStore(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Site { return newSite(t) })
 }
 
-// site is a directory with a store.
-type site struct {
-	t      *testing.T
-	dir    string
-	open   *store
-	failAt atomic.Int32 // a badger.Step, or -1
-}
-
 type store struct {
 	*queues.Store
-	db   *badger.DB
-	site *site
+	close func() error
 }
 
-// Close closes the store and checks what it leaves.
-func (s *store) Close() error {
-	err := s.db.Close()
-	if !s.site.t.Failed() && s.site.open == s {
-		fsck(s.site.t, s.site.dir, nil)
-	}
-	return err
+func (s store) Close() error { return s.close() }
+
+func newSite(t testing.TB) *badgertest.Site[queuetest.Store] {
+	return badgertest.NewSite(t, badgertest.Driver[queuetest.Store]{Format: queues.Format, Check: queues.Check, New: func(db *badger.DB, close func() error) (queuetest.Store, error) {
+		q, err := queues.New(context.Background(), db)
+		return store{q, close}, err
+	}})
 }
 
 // fsck checks a store and returns its findings, which are errors if want is nil.
 func fsck(t testing.TB, dir string, want []badger.Finding) badger.Summary {
 	t.Helper()
-	db, err := badger.Open(badger.Config{Dir: dir, Format: queues.Format, ReadOnly: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var got []badger.Finding
-	summary, err := queues.Check(context.Background(), db, func(f badger.Finding) { got = append(got, f) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(got) != len(want) || int(summary.Findings) != len(got) {
-		t.Fatalf("found %+v, want %+v", got, want)
-	}
-	for i := range got {
-		if got[i].Kind != want[i].Kind || got[i].Problem != want[i].Problem {
-			t.Fatalf("found %+v, want %+v", got, want)
-		}
-	}
-	return summary
+	return badgertest.Fsck(t, dir, queues.Format, queues.Check, want)
 }
-
-var errDisk = errors.New("disk failed")
-
-func newSite(t *testing.T) *site { return &site{t: t, dir: filepath.Join(t.TempDir(), "db")} }
-
-func (s *site) Open() (queuetest.Store, error) {
-	s.failAt.Store(-1)
-	db, err := badger.Open(badger.Config{Dir: s.dir, Format: queues.Format, MinFree: 1, Fault: func(step badger.Step) error {
-		if int32(step) == s.failAt.Load() {
-			return errDisk
-		}
-		return nil
-	}})
-	if err != nil {
-		return nil, err
-	}
-	q, err := queues.New(context.Background(), db)
-	if err != nil {
-		db.Close()
-		return nil, err
-	}
-	s.open = &store{q, db, s}
-	return s.open, nil
-}
-
-// Crash copies the files of the open database, as a kill would leave them, and
-// goes on with the copy.
-func (s *site) Crash() error {
-	to := filepath.Join(s.t.TempDir(), "copy")
-	if err := storagetest.CopyLive(s.dir, to); err != nil {
-		return err
-	}
-	if err := s.open.db.Close(); err != nil {
-		return err
-	}
-	s.dir = to
-	fsck(s.t, s.dir, nil)
-	return nil
-}
-
-func (s *site) Steps() int    { return int(badger.StepDropped) + 1 }
-func (s *site) Fail(step int) { s.failAt.Store(int32(step)) }
 
 // TestRestoreOlderCopy: after an older copy of the files was put back, no
 // KeyPackage that is in it leaves, as it may have left before; a new batch and

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/storagetest/faults"
 )
 
 // Store is a store under test. Close ends it cleanly.
@@ -20,19 +21,8 @@ type Store interface {
 	io.Closer
 }
 
-// Site is where one store keeps its data. At most one store of a site is open at
-// a time.
-type Site interface {
-	// Open opens the store on what the site has.
-	Open() (Store, error)
-	// Crash ends the open store as a kill would.
-	Crash() error
-	// Steps is the number of steps at which a write can fail.
-	Steps() int
-	// Fail makes the open store fail when it next reaches the step, and then for
-	// good.
-	Fail(step int)
-}
+// Site is where one store keeps its data.
+type Site = faults.Site[Store]
 
 // Run runs the suite. Each test gets a site of its own.
 func Run(t *testing.T, newSite func(*testing.T) Site) {
@@ -50,6 +40,7 @@ func Run(t *testing.T, newSite func(*testing.T) Site) {
 		t.Run(name, func(t *testing.T) { test(newBench(t, newSite(t))) })
 	}
 	t.Run("INV-05 histories are linearizable", func(t *testing.T) { testHistories(t, newSite) })
+	t.Run("writes", func(t *testing.T) { faults.Run(t, newSite, writes) })
 	for step := range newSite(t).Steps() {
 		t.Run(fmt.Sprint("fault at step ", step), func(t *testing.T) { testFault(newBench(t, newSite(t)), step) })
 	}

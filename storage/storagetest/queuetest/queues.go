@@ -10,6 +10,7 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/storagetest/faults"
 )
 
 // Run runs the suite on sites that newSite makes, each empty.
@@ -44,6 +45,7 @@ func Run(t *testing.T, newSite func(*testing.T) Site) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(newBench(t, newSite)) })
 	}
+	t.Run("Writes", func(t *testing.T) { faults.Run(t, newSite, writes) })
 	t.Run("HistoriesAreLinearizable", func(t *testing.T) { testHistories(t, newSite) })
 	for _, c := range []struct {
 		name string

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/storagetest/faults"
 )
 
 // Store is a store under test. Close ends it cleanly.
@@ -19,20 +20,8 @@ type Store interface {
 	io.Closer
 }
 
-// Site is where one store keeps its data. At most one store of a site is open at
-// a time, and no method is called while calls to it are under way.
-type Site interface {
-	// Open opens the store on what the site has.
-	Open() (Store, error)
-	// Crash ends the open store as a kill would. The next Open finds what the
-	// store had handed to the operating system.
-	Crash() error
-	// Steps is the number of steps at which a write can fail.
-	Steps() int
-	// Fail makes the open store fail when it next reaches the step, and then for
-	// good.
-	Fail(step int)
-}
+// Site is where one store keeps its data.
+type Site = faults.Site[Store]
 
 // bench is one site in use by one test.
 type bench struct {
