@@ -77,7 +77,9 @@ storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
 storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
 storage/fence                  <- internal/tlscodec
+storage/postgres               <- storage/fence
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
+storage/postgres/ledger        <- privacypass privacypass/verify storage/postgres tokens
 storage/postgres/pgtest        <- storage/postgres
 storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/faults storage/storagetest/linear tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/faults storage/storagetest/linear

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,6 +15,7 @@ import (
 type DB struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
+	writes  atomic.Int64 // calls of Write
 }
 
 // Open connects, checks that the database has these schemas in this program's
@@ -101,6 +103,7 @@ func (db *DB) Read(ctx context.Context, sql string, args []any, answer func(Rows
 // call is repeated, so the function must give the same outcome then; answer is
 // used as by Read. Only until it is sent does the context end a call.
 func (db *DB) Write(ctx context.Context, sql string, args []any, answer func(Rows) error) error {
+	defer db.writes.Add(1)
 	return db.repeat(ctx, func(bounded context.Context) (bool, error) {
 		return db.call(bounded, context.WithoutCancel(ctx), sql, args, answer)
 	})

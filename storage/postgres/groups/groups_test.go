@@ -45,7 +45,7 @@ func (s *store) Close() error { return s.db.Close() }
 
 func (s *site) Open() (grouptest.Store, error) {
 	s.proxy.Disarm()
-	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxy.URL(s.Database), Timeout: 2 * time.Second}, groups.Schema)
+	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxy.URL(s.Database), Timeout: time.Second}, groups.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func TestINV05ManyProcesses(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(200 * time.Millisecond):
 				if err := d.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); err != nil {
 					t.Error(err)
 				}
