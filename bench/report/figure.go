@@ -17,6 +17,7 @@ type figure struct {
 	xs         []Parameter
 	series     []string // parameters that tell curves of one plot apart
 	panels     []panel
+	matrix     *matrix // of scenarios under defences, instead of panels; or nil
 }
 
 // panel is one plot: its results by curve.
@@ -93,6 +94,9 @@ func (f *figure) arrange() {
 		}
 	}
 	f.fixed = strings.Join(fixed, ", ")
+	if f.matrix = newMatrix(f.results); f.matrix != nil {
+		return
+	}
 	f.chooseAxis()
 	if f.x != "" {
 		f.split()

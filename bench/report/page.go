@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,7 @@ type figureView struct {
 	Baseline                     bool
 	Rows                         []rowView
 	Long                         bool
+	Matrix                       *matrixView
 }
 
 type plotView struct {
@@ -70,7 +72,10 @@ func (f *figure) view(chapter string) (figureView, error) {
 		if err != nil {
 			return v, err
 		}
-		v.Plots = append(v.Plots, plotView{f.panels[i].title, template.HTML(s)}) // its texts are escaped by the SVG writer
+		v.Plots = append(v.Plots, plotView{f.panels[i].title, s}) // its texts are escaped by the SVG writer
+	}
+	if f.matrix != nil {
+		return v, f.viewMatrix(&v)
 	}
 	if len(f.series) > 0 {
 		for i, l := range f.labels() {
@@ -95,6 +100,24 @@ func (f *figure) view(chapter string) (figureView, error) {
 		v.Rows = append(v.Rows, row)
 	}
 	return v, nil
+}
+
+// plotted are the matrices that are drawn, too.
+var plotted = []string{"abuse_effects"}
+
+func (f *figure) viewMatrix(v *figureView) error {
+	v.Matrix = f.matrix.view()
+	for row := range f.matrix.rows {
+		if !slices.Contains(plotted, f.name) {
+			break
+		}
+		s, err := f.matrix.svg(row, f.unit, f.name)
+		if err != nil {
+			return err
+		}
+		v.Plots = append(v.Plots, plotView{f.matrix.rows[row], s})
+	}
+	return nil
 }
 
 // slug is a name as an identifier of an element.

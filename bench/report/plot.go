@@ -1,9 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"html"
+	"html/template"
 	"image/color"
 	"math"
 	"strings"
@@ -33,7 +32,7 @@ type bars struct {
 }
 
 // svg draws a panel, as an svg element.
-func (f *figure) svg(p *panel) (string, error) {
+func (f *figure) svg(p *panel) (template.HTML, error) {
 	pl := plot.New()
 	pl.X.Label.Text = axisName(f.x)
 	pl.Y.Label.Text = f.unit
@@ -57,17 +56,7 @@ func (f *figure) svg(p *panel) (string, error) {
 	canvas := vgsvg.New(plotWidth, plotHeight)
 	// Browsers take other fonts than the plot was measured with: leave some room.
 	pl.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
-	var b bytes.Buffer
-	if _, err := canvas.WriteTo(&b); err != nil {
-		return "", err
-	}
-	// What stands before the element belongs to a file of its own.
-	i := bytes.Index(b.Bytes(), []byte("<svg"))
-	if i < 0 {
-		return "", fmt.Errorf("report: the plot of %s is no SVG", f.name)
-	}
-	name := html.EscapeString(strings.TrimSuffix(title(f.name)+": "+p.title, ": "))
-	return `<svg role="img" aria-label="` + name + `"` + string(b.Bytes()[i+len("<svg"):]), nil
+	return inline(canvas, strings.TrimSuffix(title(f.name)+": "+p.title, ": "))
 }
 
 // axis sets up the horizontal axis and returns where values stand on it. Few

@@ -14,8 +14,16 @@ var notShown = []string{"paper_mean_rank", "paper_share_on_top", "paper_messages
 func Summary(w io.Writer, files []*File) error {
 	var b strings.Builder
 	for _, f := range files {
-		fmt.Fprintf(&b, "## %s\n\n| what | value | interval of 95 %% | other design, ratio |\n| --- | ---: | --- | --- |\n", title(f.Name))
-		for _, r := range f.headlines() {
+		fmt.Fprintf(&b, "## %s\n\n", title(f.Name))
+		rest := f.writeMatrices(&b)
+		if rest == nil {
+			for _, p := range f.provenances() {
+				fmt.Fprintf(&b, "%s\n\n", p)
+			}
+			continue
+		}
+		fmt.Fprintf(&b, "| what | value | interval of 95 %% | other design, ratio |\n| --- | ---: | --- | --- |\n")
+		for _, r := range rest.headlines() {
 			interval, other := "", ""
 			if r.Interval && r.Low != r.High {
 				interval = format(r.Low) + " to " + format(r.High)
@@ -32,6 +40,40 @@ func Summary(w io.Writer, files []*File) error {
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
+}
+
+// summarised are the matrices that the summary shows; the page has all.
+var summarised = []string{"abuse_effects", "abuse_honest_loss", "abuse_links", "abuse_money"}
+
+// writeMatrices writes those figures that are matrices, and returns the file without
+// them; nil if nothing is left.
+func (f *File) writeMatrices(b *strings.Builder) *File {
+	rest := &File{Name: f.Name}
+	for _, g := range figures(f.Results) {
+		m := g.matrix
+		if m == nil {
+			for _, r := range g.results {
+				rest.Results = append(rest.Results, *r)
+			}
+			continue
+		}
+		if !slices.Contains(summarised, g.name) {
+			continue
+		}
+		fmt.Fprintf(b, "%s (%s)\n\n| | %s |\n| --- |%s\n", title(g.name), g.unit, strings.Join(m.columns, " | "), strings.Repeat(" ---: |", len(m.columns)))
+		for i, row := range m.rows {
+			fmt.Fprintf(b, "| %s |", row)
+			for j := range m.columns {
+				fmt.Fprintf(b, " %s |", m.text(i, j))
+			}
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
+	}
+	if len(rest.Results) == 0 && len(f.Results) > 0 {
+		return nil
+	}
+	return rest
 }
 
 // headlines are the results that the summary shows.

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -47,5 +49,36 @@ func TestFillTablesRefuses(t *testing.T) {
 		if _, err := FillTables(bad, results); !errors.Is(err, ErrTable) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestMatrix: results of scenarios under defences make a matrix, on the page and in
+// the summary. What was not measured stays empty, and two results of one pair make
+// no matrix.
+func TestMatrix(t *testing.T) {
+	const cell = `{"name": "abuse_effects", "unit": "1/h", "value": %d, "accounts": %d, "parameters": {"scenario": "%s", "defence": "%s"}}`
+	cells := []string{fmt.Sprintf(cell, 90, 1, "flood", "control"), fmt.Sprintf(cell, 70, 1, "flood", "none"), fmt.Sprintf(cell, 0, 1, "flood", "tokens"),
+		fmt.Sprintf(cell, 5, 2, "drain", "none")}
+	read := func(cells []string) []*File {
+		results, err := Read(strings.NewReader("[" + strings.Join(cells, ",") + "]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []*File{{"abuse", results}}
+	}
+	var page, summary, twice bytes.Buffer
+	if err := errors.Join(Page(&page, read(cells)), Summary(&summary, read(cells)), Summary(&twice, read(append(cells, fmt.Sprintf(cell, 6, 3, "drain", "none"))))); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| | none | tokens | control |", "| flood | 70 | 0 | 90 |", "| drain | 5 |  |  |"} {
+		if !strings.Contains(summary.String(), want) {
+			t.Errorf("the summary lacks %q:\n%s", want, summary.String())
+		}
+		if strings.Contains(twice.String(), want) {
+			t.Errorf("two results are one cell:\n%s", twice.String())
+		}
+	}
+	if got := page.String(); strings.Count(got, "<svg") != 2 || strings.Count(got, "rgba(213,94,0,0.60)") != 2 {
+		t.Errorf("the page has %d plots and other shades", strings.Count(got, "<svg"))
 	}
 }
