@@ -81,7 +81,7 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	role := server.Role(f.Arg(0))
-	if role != server.Issuer && (*class != "" || *ahead) || role == server.DS && *compromised {
+	if role != server.Issuer && (*class != "" || *ahead) || (role == server.DS || role == server.Moderation) && *compromised {
 		return fmt.Errorf("a flag does not apply to %s", role)
 	}
 	switch role {
@@ -90,6 +90,11 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		_, err = fmt.Fprintln(stdout, "a new signature key is used from the next start")
+	case server.Moderation:
+		if err := c.RotateModerationKeys(); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(stdout, "new keys for reports and verdicts are used from the next start")
 	case server.QS:
 		if err := c.RotateAddressKey(*compromised, time.Now()); err != nil {
 			return err
@@ -110,7 +115,7 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 		}
 		_, err = fmt.Fprintln(stdout, "new issuance keys are there")
 	default:
-		return fmt.Errorf("rotate the keys of ds, qs or issuer, not of %q", role)
+		return fmt.Errorf("rotate the keys of ds, qs, issuer or moderation, not of %q", role)
 	}
 	return err
 }

@@ -23,6 +23,7 @@ var commands = []command{
 	{"serve", "run the service", serve},
 	{"keys", "make, list or rotate keys", keys},
 	{"invite", "make invite codes", invite},
+	{"reports", "list, show, uphold or dismiss reports of abuse", reports},
 	{"fsck", "check the stores", fsck},
 	{"backup", "back up the stores", takeBackups},
 	{"restore", "put the stores back", restore},

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/pseudods/moderation"
 )
 
 func TestMain(m *testing.M) {
@@ -28,6 +31,7 @@ func TestMain(m *testing.M) {
 		"talk":     talk,
 		"heard":    heard,
 		"fetch":    fetch,
+		"accuse":   accuse,
 	})
 }
 
@@ -39,13 +43,15 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup:              settle,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":  await,
-			"gone":   gone,
-			"end":    end,
-			"mode":   mode,
-			"copy":   copyTree,
-			"count":  count,
-			"absent": absent,
+			"await":   await,
+			"gone":    gone,
+			"end":     end,
+			"mode":    mode,
+			"copy":    copyTree,
+			"count":   count,
+			"absent":  absent,
+			"cases":   cases,
+			"publish": publish,
 		},
 	})
 }
@@ -153,6 +159,27 @@ func end(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	ts.Check(p.Signal(syscall.SIGTERM))
+}
+
+// cases: sets CASE1, CASE2 and so on to the reports that the last program has listed
+// in JSON.
+func cases(ts *testscript.TestScript, _ bool, _ []string) {
+	lines := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	for n := 1; ; n++ {
+		var shown moderation.Shown
+		if err := lines.Decode(&shown); err == io.EOF && n > 1 {
+			return
+		} else if err != nil {
+			ts.Fatalf("no reports: %v", err)
+		}
+		ts.Setenv(fmt.Sprintf("CASE%d", n), shown.Case)
+	}
+}
+
+// publish config file: puts the key in a file for @public@ in a configuration.
+func publish(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), "@public@", strings.TrimSpace(ts.ReadFile(args[1])))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // mode file octal: checks the permissions of a file.

@@ -29,8 +29,8 @@ cmd/pseudo                     <- client client/account client/vault client/wall
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
-cmd/pseudods                   <- internal/daemon privacypass/keyring pseudods/demo pseudods/server pseudods/wire storage/backup \
-                                  storage/badger
+cmd/pseudods                   <- internal/daemon privacypass/attester privacypass/keyring pseudods/demo pseudods/moderation pseudods/seal \
+                                  pseudods/server pseudods/wire storage/backup storage/badger
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -61,14 +61,17 @@ pseudods/ds                    <- internal/secret internal/tlscodec mls mls/epoc
                                   pseudods/ds/atrest pseudods/seal pseudods/wire tokens
 pseudods/ds/atrest             <- internal/secret internal/tlscodec
 pseudods/httpapi               <- mls pseudods/wire tokens
+pseudods/moderation            <- internal/secret internal/tlscodec mls privacypass/attester privacypass/attester/webhook pseudods/ds \
+                                  pseudods/seal pseudods/wire
 pseudods/qs                    <- internal/tlscodec mls pseudods/desk pseudods/qs/addresskeys pseudods/seal pseudods/wire tokens
 pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
 pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
 pseudods/wire                  <- internal/secret internal/tlscodec mls
 pseudods/server                <- internal/daemon internal/secret mls privacypass privacypass/attester privacypass/attester/webhook \
                                   privacypass/issuer/host privacypass/keyring privacypass/verify privacypass/verify/private \
-                                  pseudods/ds pseudods/httpapi pseudods/qs pseudods/qs/addresskeys pseudods/wire storage/backup storage/badger \
-                                  storage/badger/allowances storage/badger/groups storage/badger/ledger storage/badger/queues tokens
+                                  pseudods/ds pseudods/httpapi pseudods/moderation pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/wire \
+                                  storage/backup storage/badger storage/badger/allowances storage/badger/groups storage/badger/ledger \
+                                  storage/badger/queues storage/badger/reports tokens
 storage/backup                 <- internal/tlscodec
 storage/badger                 <- internal/tlscodec storage/backup storage/fence
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
@@ -76,6 +79,7 @@ storage/badger/badgertest      <- storage/badger storage/storagetest storage/sto
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
 storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
+storage/badger/reports         <- internal/tlscodec privacypass/attester pseudods/moderation storage/badger
 storage/fence                  <- internal/tlscodec
 storage/postgres               <- storage/fence
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
@@ -84,6 +88,7 @@ storage/postgres/pgtest        <- storage/postgres
 storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/faults storage/storagetest/linear tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/faults storage/storagetest/linear
 storage/storagetest/queuetest  <- pseudods/qs pseudods/wire storage/storagetest/faults storage/storagetest/linear
+storage/storagetest/reporttest <- privacypass/attester pseudods/moderation storage/storagetest/faults
 tokens                         <- internal/secret privacypass privacypass/verify
 `
 

@@ -138,6 +138,8 @@ func (s *Server) backupOf(r Role, name string) takeBackup {
 		return s.ds.db.Backup
 	case r == DS && s.ds != nil && name == spentDir:
 		return s.ds.redeemer.ledger.Backup
+	case r == Moderation && s.moderation != nil && name == reportsDir:
+		return s.moderation.db.Backup
 	case r == QS && s.qs != nil && name == queuesDir:
 		return s.qs.db.Backup
 	case r == QS && s.qs != nil && name == spentDir:

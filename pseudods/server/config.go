@@ -76,6 +76,9 @@ type Config struct {
 	DS     DSConfig     `json:"ds"`
 	QS     QSConfig     `json:"qs"`
 	Issuer IssuerConfig `json:"issuer"`
+	// Moderation says what becomes of reports of abuse, where the delivery service
+	// runs.
+	Moderation ModerationConfig `json:"moderation"`
 
 	// Peers are the providers that this one exchanges messages with: their domain,
 	// and the URL below which their provider document is.

@@ -115,6 +115,11 @@ func TestParse(t *testing.T) {
 		"other type":         strings.Replace(good, `"0x0005"`, `"0x0001"`, 1),
 		"own domain as peer": strings.Replace(good, `"other.example"`, `"chat.example"`, 1),
 		"directory of VOPRF": `{"token_directories": {"send": "https://issuer.example/"}}`,
+		"moderation key":     `{"moderation": {"public_key": "AAAA"}}`,
+		"moderation bound":   `{"moderation": {"verdict_delay": "-1s"}}`,
+		"moderation place":   `{"moderation": {"dir": "x"}, "ds": {"dir": "x"}}`,
+		"webhook's secret":   `{"moderation": {"webhook": {"url": "https://moderation.example"}}}`,
+		"webhook in plain":   `{"moderation": {"webhook": {"url": "http://moderation.example", "secret": "x"}}}`,
 		"push":               `{"push": {"url": "https://push.example"}}`,
 	} {
 		if _, err := Parse([]byte(bad)); !errors.Is(err, daemon.ErrConfig) {

@@ -83,6 +83,12 @@ func (c *Config) complete() error {
 	orDefault(&c.Issuer.Dir, filepath.Join(c.Data, string(Issuer)))
 	c.DS.Private.complete(c.DS.Dir)
 	c.QS.Private.complete(c.QS.Dir)
+	orDefault(&c.Moderation.Dir, filepath.Join(c.Data, string(Moderation)))
+	c.Moderation.Private.complete(c.Moderation.Dir)
+	if c.Moderation.VerdictDelay == nil {
+		delay := daemon.Duration(6 * time.Hour)
+		c.Moderation.VerdictDelay = &delay
+	}
 	orDefault(&c.TokenKeys, filepath.Join(c.Issuer.Dir, host.KeysDir))
 	if c.DS.Profiles == nil {
 		c.DS.Profiles = []string{httpapi.ProfileName(wire.ProfilePseudonymous)}

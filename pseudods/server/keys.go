@@ -18,13 +18,16 @@ import (
 // Key describes a key pair of a server.
 type Key struct {
 	Role Role
-	// Use is what it is for: "signature", "addresses", or a token class and type.
+	// Use is what it is for: "signature", "addresses", "reports", "verdicts", or a
+	// token class and type.
 	Use string
-	// State is "in use", "kept" for what was made with it, or "announced".
+	// State is "in use", "kept" for what was made with it, "announced", or
+	// "elsewhere" for one that the operator keeps.
 	State string
 	// Since and Until bound its use. Until is zero if nothing ends it.
 	Since, Until time.Time
-	// ID is the beginning of the key's identifier.
+	// ID is the beginning of the key's identifier, or for "verdicts" the public key
+	// in base64url, which issuers elsewhere are configured with.
 	ID string
 }
 
@@ -44,7 +47,9 @@ func (c Config) MakeKeys(now time.Time) error {
 		var err error
 		switch role {
 		case DS:
-			_, err = c.openSigners()
+			if _, err = c.openSigners(); err == nil && c.moderates() {
+				_, err = c.openModerationKeys()
+			}
 		case QS:
 			_, err = c.openAddressKeys(now)
 		case Issuer:
@@ -107,7 +112,11 @@ func (c Config) Keys(now time.Time) (out []Key, err error) {
 		var some []Key
 		switch role {
 		case DS:
-			some, err = c.signerKeys()
+			if some, err = c.signerKeys(); err == nil && c.moderates() {
+				var more []Key
+				more, err = c.moderationKeys()
+				some = append(some, more...)
+			}
 		case QS:
 			some, err = c.addressKeys(now)
 		case Issuer:
@@ -125,6 +134,7 @@ const (
 	inUse     = "in use"
 	kept      = "kept"
 	announced = "announced"
+	elsewhere = "elsewhere"
 )
 
 func (c *Config) signerKeys() (out []Key, err error) {

@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pseudods/pseudods/pseudods/httpapi"
+	"github.com/pseudods/pseudods/pseudods/moderation"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
 )
@@ -19,6 +21,7 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 	peers      *prometheus.CounterVec
 	pushes     *prometheus.CounterVec
+	reports    *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -34,8 +37,10 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "pseudods_peer_deliveries_total", Help: "Deliveries to queue services elsewhere: ok, failed, or held back because they failed lately."}, []string{"outcome"}),
 		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pseudods_pushes_total", Help: "Pushes sent, failed, or dropped because too many waited."}, []string{"outcome"}),
+		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pseudods_reports_total", Help: "What became of reports of abuse, and of verdicts."}, []string{"event"}),
 	}
-	registry.MustRegister(m.requests, m.seconds, m.deliveries, m.peers, m.pushes)
+	registry.MustRegister(m.requests, m.seconds, m.deliveries, m.peers, m.pushes, m.reports)
 	return m
 }
 
@@ -59,6 +64,10 @@ func (m *metrics) outcomes(counts map[wire.Outcome]int) {
 func (m *metrics) peer(outcome string) { m.peers.WithLabelValues(outcome).Inc() }
 func (m *metrics) push(outcome string) { m.pushes.WithLabelValues(outcome).Inc() }
 
+func (m *metrics) report(e moderation.Event) {
+	m.reports.WithLabelValues(strings.ReplaceAll(string(e), " ", "_")).Inc()
+}
+
 var (
 	storeBatches  = prometheus.NewDesc("pseudods_store_batches_total", "Synced transactions.", []string{"role", "store"}, nil)
 	storeRequests = prometheus.NewDesc("pseudods_store_requests_total", "Requests that the store's committer ran.", []string{"role", "store"}, nil)
@@ -66,6 +75,7 @@ var (
 	tokensSpent   = prometheus.NewDesc("pseudods_tokens_spent", "Spent tokens of the class's keys that are in use.", []string{"role", "class"}, nil)
 	tokensUsage   = prometheus.NewDesc("pseudods_tokens_capacity_ratio", "Spent tokens of the fullest of these keys by its capacity. Look into it above 0.8.", []string{"role", "class"}, nil)
 	tokensKeys    = prometheus.NewDesc("pseudods_tokens_keys", "Keys of the class that verify tokens.", []string{"role", "class"}, nil)
+	reportsOpen   = prometheus.NewDesc("pseudods_reports_open", "Reports of abuse that wait for a decision.", nil, nil)
 )
 
 // stores collects the figures of all stores when they are asked for.
@@ -74,14 +84,15 @@ type stores []roleStores
 type roleStores struct {
 	role     Role
 	stats    map[string]func() badger.Stats
-	redeemer *redeemer
+	redeemer *redeemer          // nil for none
+	docket   *moderation.Docket // nil for none
 }
 
 var _ prometheus.Collector = stores(nil)
 
 // Describe implements prometheus.Collector.
 func (stores) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{storeBatches, storeRequests, storeUp, tokensSpent, tokensUsage, tokensKeys} {
+	for _, d := range []*prometheus.Desc{storeBatches, storeRequests, storeUp, tokensSpent, tokensUsage, tokensKeys, reportsOpen} {
 		out <- d
 	}
 }
@@ -104,6 +115,14 @@ func (s *roleStores) collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(storeBatches, prometheus.CounterValue, float64(figures.Batches), role, name)
 		out <- prometheus.MustNewConstMetric(storeRequests, prometheus.CounterValue, float64(figures.Requests), role, name)
 		out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, up, role, name)
+	}
+	if s.docket != nil {
+		if n, err := s.docket.Waiting(context.Background()); err == nil {
+			out <- prometheus.MustNewConstMetric(reportsOpen, prometheus.GaugeValue, float64(n))
+		}
+	}
+	if s.redeemer == nil {
+		return
 	}
 	usage := s.redeemer.usage(context.Background())
 	for class := range s.redeemer.list.Classes {

@@ -39,6 +39,10 @@ func (s *Server) Run(ctx context.Context) (err error) {
 			tasks.Go(func() { s.qs.push.run(s.run) })
 		}
 	}
+	if s.moderation != nil {
+		tasks.Go(func() { s.moderation.tend(s.run) })
+		tasks.Go(func() { s.moderation.ask(s.run) })
+	}
 	if s.ds != nil {
 		tasks.Go(func() { s.ds.redeemer.tend(s.run) })
 		tasks.Go(func() {
@@ -107,6 +111,9 @@ func (s *Server) release() error {
 		s.servers.Close()
 		if s.ds != nil {
 			s.closed = s.ds.close()
+		}
+		if s.moderation != nil {
+			s.closed = errors.Join(s.closed, s.moderation.close())
 		}
 		if s.qs != nil {
 			s.closed = errors.Join(s.closed, s.qs.close())

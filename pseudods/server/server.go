@@ -27,15 +27,17 @@ const flushTimeout = 5 * time.Second
 
 // Server is some roles of a provider with their stores and listeners.
 type Server struct {
-	cfg     Config
-	log     *slog.Logger
-	issuer  *host.Host
-	qs      *queueing
-	ds      *delivery
-	admin   *daemon.Admin
-	servers daemon.Servers
-	urls    map[Role]string
-	at      map[string]string // role or "admin", and where it listens
+	cfg    Config
+	log    *slog.Logger
+	issuer *host.Host
+	qs     *queueing
+	ds     *delivery
+	// moderation is nil where no reports are taken.
+	moderation *moderating
+	admin      *daemon.Admin
+	servers    daemon.Servers
+	urls       map[Role]string
+	at         map[string]string // role or "admin", and where it listens
 
 	cancel context.CancelFunc // ends what Run started
 	run    context.Context
@@ -82,6 +84,9 @@ func New(c Config) (_ *Server, err error) {
 	}
 	s.admin = daemon.NewAdmin(registry, s.ready)
 	s.admin.HandleFunc("POST "+backupPath, s.backup(adminSecret))
+	if s.moderation != nil {
+		s.moderation.docket.Register(s.admin.ServeMux, func(w http.ResponseWriter, r *http.Request) bool { return daemon.Authorized(w, r, adminSecret) })
+	}
 	if s.issuer != nil {
 		s.admin.HandleFunc("POST "+host.ReductionsPath, s.issuer.Reduce)
 	}
@@ -118,6 +123,13 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 		}
 		s.qs = q
 	}
+	if c.moderates() {
+		moderation, err := openModeration(c, s.log, m)
+		if err != nil {
+			return err
+		}
+		s.moderation = moderation
+	}
 	if c.runs(DS) {
 		d := &deliverer{count: m.peer, domain: c.Domain, ownURL: c.QS.URL, peers: peers, http: client, targets: map[string]*target{}}
 		if s.qs != nil {
@@ -140,10 +152,13 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 
 func (s *Server) stores() (all stores) {
 	if s.qs != nil {
-		all = append(all, roleStores{QS, map[string]func() badger.Stats{queuesDir: s.qs.db.Stats, spentDir: s.qs.redeemer.ledger.Stats}, s.qs.redeemer})
+		all = append(all, roleStores{role: QS, stats: map[string]func() badger.Stats{queuesDir: s.qs.db.Stats, spentDir: s.qs.redeemer.ledger.Stats}, redeemer: s.qs.redeemer})
 	}
 	if s.ds != nil {
-		all = append(all, roleStores{DS, map[string]func() badger.Stats{groupsDir: s.ds.db.Stats, spentDir: s.ds.redeemer.ledger.Stats}, s.ds.redeemer})
+		all = append(all, roleStores{role: DS, stats: map[string]func() badger.Stats{groupsDir: s.ds.db.Stats, spentDir: s.ds.redeemer.ledger.Stats}, redeemer: s.ds.redeemer})
+	}
+	if s.moderation != nil {
+		all = append(all, roleStores{role: Moderation, stats: map[string]func() badger.Stats{reportsDir: s.moderation.db.Stats}, docket: s.moderation.docket})
 	}
 	return all
 }
@@ -258,6 +273,9 @@ func (s *Server) ready() error {
 	}
 	if s.ds != nil {
 		err = errors.Join(err, s.ds.ready())
+	}
+	if s.moderation != nil {
+		err = errors.Join(err, s.moderation.ready())
 	}
 	return err
 }

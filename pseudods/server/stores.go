@@ -15,6 +15,7 @@ import (
 	"github.com/pseudods/pseudods/storage/badger/groups"
 	"github.com/pseudods/pseudods/storage/badger/ledger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
+	"github.com/pseudods/pseudods/storage/badger/reports"
 )
 
 // Store is one of the databases of a server.
@@ -40,6 +41,9 @@ func (c Config) Stores() ([]Store, error) {
 			out = append(out,
 				c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
 				c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
+			if c.moderates() {
+				out = append(out, c.Moderation.store(Moderation, c.Moderation.Dir, reportsDir, reports.Format, reports.Check))
+			}
 		case QS:
 			out = append(out,
 				c.QS.store(QS, c.QS.Dir, queuesDir, queues.Format, queues.Check),

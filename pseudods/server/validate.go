@@ -62,6 +62,12 @@ func (c *Config) validate() error {
 	if c.DS.Dir == c.QS.Dir || c.DS.Dir == c.Issuer.Dir || c.QS.Dir == c.Issuer.Dir {
 		return errors.New("two roles have the same dir")
 	}
+	if slices.Contains([]string{c.DS.Dir, c.QS.Dir, c.Issuer.Dir}, c.Moderation.Dir) {
+		return errors.New("moderation has the dir of a role")
+	}
+	if err := c.Moderation.validate(); err != nil {
+		return err
+	}
 	if c.runs(DS) && !c.runs(QS) && c.QS.URL == "" {
 		return errors.New("qs.url must say where the queue service is")
 	}
