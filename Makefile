@@ -6,13 +6,19 @@ FUZZTIME ?= 10s
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
-.PHONY: check test test-race fuzz bench bench-smoke interop
+.PHONY: check test test-power test-race fuzz bench bench-smoke interop
 
 check: ## what CI runs
 	.ci/run
 
 test:
 	go test ./...
+
+# In few cuts it is part of `make test` where there is root on Linux.
+POWER_CUTS ?= 100
+
+test-power: ## takes the power from disks under stores, POWER_CUTS times each
+	POWER_CUTS=$(POWER_CUTS) go test -count 1 -v -timeout 60m -run 'PowerLoss|TestDisk' ./storage/...
 
 # The packages that start goroutines or are used from many.
 RACE = ./internal/... ./mls/tree ./mls/epoch ./privacypass/... ./tokens/... ./storage/... ./client/... ./pseudods/...

@@ -121,6 +121,7 @@ storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-
 storage/postgres            <- github.com/jackc/pgx/v5 github.com/jackc/pgx/v5/pgconn github.com/jackc/pgx/v5/pgxpool
 storage/postgres/pgtest     <- github.com/jackc/pgx/v5
 storage/storagetest/linear  <- github.com/anishathalye/porcupine
+storage/storagetest/powerloss <- github.com/hanwen/go-fuse/v2/fs github.com/hanwen/go-fuse/v2/fuse
 `
 
 // neverLinked: what a program or package must not contain, whatever the path of

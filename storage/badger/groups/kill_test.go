@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/groups"
 	"github.com/pseudods/pseudods/storage/storagetest"
+	"github.com/pseudods/pseudods/storage/storagetest/powerloss"
 )
 
 // busyStep commits to, or delivers a message of, one of a few groups.
@@ -92,6 +94,34 @@ func TestCheckAfterKillNine(t *testing.T) {
 		}
 	}
 	t.Logf("%d rounds", rounds)
+}
+
+// TestCheckAfterPowerLoss takes the power from the disk of a busy process: what is
+// left is clean each time.
+func TestCheckAfterPowerLoss(t *testing.T) {
+	if args := os.Getenv(busyEnv); args != "" {
+		busyChild(t, args)
+	}
+	disk := powerloss.Mount(t, powerloss.Config{Size: 128 << 20})
+	w := powerloss.Start(t, "TestCheckAfterPowerLoss", fmt.Sprintf("%s=%d %s", busyEnv, 1, filepath.Join(disk.Dir(), "db")))
+	for len(w.Acknowledged()) == 0 && !w.Ended() {
+		time.Sleep(time.Millisecond)
+	}
+	cuts := powerloss.Cuts(t, 2)
+	for cut := range cuts {
+		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
+		err := disk.Cut(float64(cut%3)/2, func(dir string) error {
+			fsck(t, filepath.Join(dir, "db"), nil)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.Ended() {
+		t.Fatal("the writer ended")
+	}
+	t.Logf("%d cuts, %d steps", cuts, len(w.Acknowledged()))
 }
 
 func busyChild(t *testing.T, args string) {
