@@ -82,6 +82,7 @@ storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire st
 storage/badger/reports         <- internal/tlscodec privacypass/attester pseudods/moderation storage/badger
 storage/fence                  <- internal/tlscodec
 storage/postgres               <- storage/fence
+storage/postgres/allowances    <- privacypass/attester storage/postgres
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/ledger        <- privacypass privacypass/verify storage/postgres tokens
 storage/postgres/pgtest        <- storage/postgres

@@ -48,7 +48,8 @@ type FenceConfig struct {
 	// fence file: it may be a copy that was restored when all those were lost.
 	Join bool
 	// OnRollback closes what can no longer be judged, before anything else is done
-	// with a database that is older than the fence. note is what the fence says; whole
+	// with a database that is older than the fence. If it is nil such a database is
+	// refused with [ErrRolledBack]. note is what the fence says; whole
 	// says that the database was not yet closed by another process that noticed.
 	// It may be called again after a crash.
 	OnRollback func(ctx context.Context, note []byte, whole bool) error
@@ -142,7 +143,10 @@ func (f *Fence) begin(ctx context.Context, fresh bool, onRollback func(context.C
 	if fresh && v.known {
 		return fmt.Errorf("%w: number", ErrFence) // two random ids are equal
 	}
-	if older || stopped {
+	if older && onRollback == nil {
+		return ErrRolledBack
+	}
+	if (older || stopped) && onRollback != nil {
 		if err := onRollback(ctx, f.file.Note, older); err != nil {
 			return err
 		}
