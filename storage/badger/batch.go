@@ -1,9 +1,10 @@
 package badger
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 )
 
 // Step is a moment at which [Config.Fault] can fail the disk.
@@ -27,12 +28,26 @@ const (
 
 // batch is what the committer gathered since the last sync.
 type batch struct {
-	latest  map[string]change // by key
+	records []write        // in the order in which they were first written
+	index   map[string]int // where among the records that of a key is
+	order   []slot         // of the keys; when nothing is added any more
 	members []member
 	bytes   int
 	writes  int
 	note    []byte
 	noted   bool
+}
+
+// write is what a batch does to the record of a key.
+type write struct {
+	key string
+	change
+}
+
+// slot is a record of a batch by the beginning of its key.
+type slot struct {
+	head uint64
+	at   int
 }
 
 // member is a request in the batch. Its function has run.
@@ -41,7 +56,52 @@ type member struct {
 	err error // its own error; nil if its writes are in the batch
 }
 
-func newBatch() *batch { return &batch{latest: map[string]change{}} }
+func newBatch() *batch { return &batch{index: map[string]int{}} }
+
+// maxKept is how many records a batch may have had whose memory is used again:
+// clearing a map takes as long as it once was large.
+const maxKept = 4096
+
+// reuse empties the batch for the next one.
+func (b *batch) reuse() *batch {
+	if len(b.records) > maxKept || len(b.members) > maxKept {
+		return newBatch()
+	}
+	clear(b.index)
+	clear(b.records)
+	clear(b.members)
+	return &batch{records: b.records[:0], index: b.index, order: b.order[:0], members: b.members[:0]}
+}
+
+// add puts in a record that is not there.
+func (b *batch) add(key string, c change) {
+	b.index[key] = len(b.records)
+	b.records = append(b.records, write{key, c})
+}
+
+// truncate takes out the records from one on.
+func (b *batch) truncate(from int) {
+	for _, w := range b.records[from:] {
+		delete(b.index, w.key)
+	}
+	clear(b.records[from:])
+	b.records = b.records[:from]
+}
+
+// sort puts the records in the order of their keys, which says nothing of which
+// request wrote what.
+func (b *batch) sort() {
+	b.order = b.order[:0]
+	for i := range b.records {
+		b.order = append(b.order, slot{headOf(b.records[i].key), i})
+	}
+	slices.SortFunc(b.order, func(x, y slot) int {
+		if x.head != y.head {
+			return cmp.Compare(x.head, y.head)
+		}
+		return strings.Compare(b.records[x.at].key, b.records[y.at].key)
+	})
+}
 
 // take takes over a request whose writes are in the batch already.
 func (b *batch) take(tx *Tx) {
@@ -66,7 +126,7 @@ func (db *DB) flush() {
 	}
 	db.batch = nil
 	var err error
-	if len(b.latest) > 0 || b.noted {
+	if len(b.records) > 0 || b.noted {
 		err = db.persist(b)
 	}
 	for _, m := range b.members {
@@ -75,6 +135,7 @@ func (db *DB) flush() {
 		}
 		m.req.answer <- m.err
 	}
+	db.spareBatch = b.reuse()
 }
 
 // persist makes the batch durable, in the journal first, then in the fence, and
@@ -88,7 +149,7 @@ func (db *DB) persist(b *batch) error {
 	}
 	db.seq = seq
 	young := db.young()
-	young.apply(b.latest)
+	young.apply(b)
 	young.seq = seq
 	db.batches.Add(1)
 	return nil
@@ -100,17 +161,14 @@ func (db *DB) write(b *batch, seq uint64) error {
 		if err != nil {
 			return err
 		}
-		b.latest[string(fenceKey)] = change{kind: changePut, value: record}
+		b.add(string(fenceKey), change{kind: changePut, value: record})
 	}
 	frame := append(db.frame[:0], make([]byte, frameHeader)...)
-	// In the order of the keys, which says nothing of which request wrote what. That
-	// of the map does: a small one comes in the order in which it was filled.
-	keys := slices.AppendSeq(db.keys[:0], maps.Keys(b.latest))
-	slices.Sort(keys)
-	for _, key := range keys {
-		frame = appendChange(frame, key, b.latest[key])
+	b.sort()
+	for _, s := range b.order {
+		frame = appendChange(frame, b.records[s.at].key, b.records[s.at].change)
 	}
-	db.frame, db.keys = frame, keys
+	db.frame = frame
 	if err := db.cfg.Fault(StepPersist); err != nil {
 		return err
 	}

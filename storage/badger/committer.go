@@ -142,10 +142,12 @@ func (db *DB) admit(r *request) {
 		return
 	}
 	if db.batch == nil {
-		db.batch = newBatch()
+		if db.batch, db.spareBatch = db.spareBatch, nil; db.batch == nil {
+			db.batch = newBatch()
+		}
 		db.watchSpace()
 	}
-	tx := &Tx{db: db, batch: db.batch, limit: db.cfg.Format.maxRequest()}
+	tx := &Tx{db: db, batch: db.batch, limit: db.cfg.Format.maxRequest(), first: len(db.batch.records)}
 	err := r.run(tx)
 	if tx.err != nil {
 		err = tx.err

@@ -113,8 +113,8 @@ type DB struct {
 	// The committer's. The number of the next batch follows seq and floor.
 	seq, floor uint64
 	batch      *batch
-	frame      []byte   // reused
-	keys       []string // reused
+	spareBatch *batch // empty; may be nil
+	frame      []byte // reused
 	writesOff  bool
 	journal    *journal
 	settling   chan error // nil, or gets one value when a layer has settled

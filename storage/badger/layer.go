@@ -8,24 +8,32 @@ import (
 	"github.com/google/btree"
 )
 
-// item is a record in memory. A nil value says that there is none.
-type item struct {
-	head  uint64 // the key's beginning, in the same order, which seldom leaves a doubt
+// record is a record in memory. A nil value says that there is none.
+type record struct {
 	key   string
 	value []byte
 }
 
-func newItem(key string, value []byte) item {
-	var head [8]byte
-	copy(head[:], key)
-	return item{binary.BigEndian.Uint64(head[:]), key, value}
+// place is where a record stands in the order of the keys. The key's beginning,
+// in the same order, seldom leaves a doubt.
+type place struct {
+	head uint64
+	*record
 }
 
-func (i item) before(j item) bool {
-	if i.head != j.head {
-		return i.head < j.head
+func placeOf(r *record) place { return place{headOf(r.key), r} }
+
+func headOf(key string) uint64 {
+	var head [8]byte
+	copy(head[:], key)
+	return binary.BigEndian.Uint64(head[:])
+}
+
+func (p place) before(q place) bool {
+	if p.head != q.head {
+		return p.head < q.head
 	}
-	return i.key < j.key
+	return p.key < q.key
 }
 
 // layer holds what batches wrote since the journal was last changed, in key
@@ -34,18 +42,20 @@ type layer struct {
 	number uint64 // of its journal
 	seq    uint64 // of its last batch; the committer's
 
-	// mu guards tree.
-	mu   sync.RWMutex
-	tree *btree.BTreeG[item]
+	// mu guards what follows, values of records included. Most writes are to
+	// records that are there, which the map finds sooner than the tree.
+	mu      sync.RWMutex
+	records map[string]*record
+	order   *btree.BTreeG[place]
 }
 
 func newLayer(number uint64) *layer {
-	return &layer{number: number, tree: btree.NewG(32, item.before)}
+	return &layer{number: number, records: map[string]*record{}, order: btree.NewG(32, place.before)}
 }
 
 // get returns what the layer has of a record: a copy of its value, or nil if it
 // was deleted. It reports false if the layer knows nothing of it.
-func (l *layer) get(key string) ([]byte, bool) {
+func (l *layer) get(key []byte) ([]byte, bool) {
 	v, ok := l.peek(key)
 	if v == nil {
 		return nil, ok
@@ -54,42 +64,56 @@ func (l *layer) get(key string) ([]byte, bool) {
 }
 
 // peek is get without the copy.
-func (l *layer) peek(key string) ([]byte, bool) {
+func (l *layer) peek(key []byte) ([]byte, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	i, ok := l.tree.Get(newItem(key, nil))
-	return i.value, ok
+	if r := l.records[string(key)]; r != nil {
+		return r.value, true
+	}
+	return nil, false
 }
 
 // apply takes over a batch, all of it at once.
-func (l *layer) apply(changes map[string]change) {
+func (l *layer) apply(b *batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, c := range changes {
-		l.tree.ReplaceOrInsert(newItem(key, c.value))
+	for _, s := range b.order {
+		w := &b.records[s.at]
+		l.put(w.key, w.value)
 	}
+}
+
+// put needs mu, or that nobody else has the layer.
+func (l *layer) put(key string, value []byte) {
+	if r := l.records[key]; r != nil {
+		r.value = value
+		return
+	}
+	r := &record{key, value}
+	l.records[key] = r
+	l.order.ReplaceOrInsert(placeOf(r))
 }
 
 func (l *layer) empty() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.tree.Len() == 0
+	return len(l.records) == 0
 }
 
-// from returns items with the prefix from a key on, deleted ones included, until
+// from returns records with the prefix from a key on, deleted ones included, until
 // there are limit that are not deleted or so many octets of them, and whether it
 // stopped for that.
-func (l *layer) from(prefix, key string, limit, octets int) (out []item, more bool) {
+func (l *layer) from(prefix, key string, limit, octets int) (out []record, more bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	live, size := 0, 0
-	l.tree.AscendGreaterOrEqual(newItem(key, nil), func(i item) bool {
-		if !strings.HasPrefix(i.key, prefix) {
+	l.order.AscendGreaterOrEqual(placeOf(&record{key: key}), func(p place) bool {
+		if !strings.HasPrefix(p.key, prefix) {
 			return false
 		}
-		out = append(out, i)
-		if i.value != nil {
-			live, size = live+1, size+len(i.key)+len(i.value)
+		out = append(out, *p.record)
+		if p.value != nil {
+			live, size = live+1, size+len(p.key)+len(p.value)
 		}
 		more = live >= limit || size > octets
 		return !more

@@ -103,7 +103,7 @@ func (db *DB) rollBack(note []byte) error {
 	}
 	return db.persistAlone(func(tx *Tx) error {
 		tx.SetNote(note)
-		tx.batch.latest[string(lifeKey)] = change{kind: changePut, value: record}
+		tx.batch.add(string(lifeKey), change{kind: changePut, value: record})
 		return db.cfg.OnRollback(tx, bytes.Clone(note))
 	})
 }

@@ -15,7 +15,7 @@ type merge struct {
 	// young is what the young layer had when the merge began, up to the last
 	// record that can be asked for. The old layer does not change, so that it
 	// can be asked again: what it has may all be deleted in the young one.
-	young, old []item
+	young, old []record
 	oldLayer   *layer
 	oldMore    bool
 	txn        *engine.Txn
@@ -75,7 +75,7 @@ func (m *merge) next() (key, value []byte, ok bool, err error) {
 }
 
 // layered returns the next record of the two layers.
-func (m *merge) layered() (i item, ok bool) {
+func (m *merge) layered() (i record, ok bool) {
 	if len(m.young) > 0 {
 		i, ok = m.young[0], true
 	}

@@ -33,12 +33,11 @@ func (db *DB) Get(key []byte) ([]byte, error) {
 func (db *DB) lookUp(key []byte) ([]byte, error) {
 	db.layers.mu.RLock()
 	defer db.layers.mu.RUnlock()
-	name := string(key)
 	for _, l := range []*layer{db.layers.young, db.layers.old} {
 		if l == nil {
 			continue
 		}
-		if v, ok := l.get(name); ok {
+		if v, ok := l.get(key); ok {
 			if v == nil {
 				return nil, ErrNotFound
 			}

@@ -99,15 +99,15 @@ func isZero(b []byte) bool {
 func (l *layer) replay(body []byte) error {
 	return eachChange(body, func(key []byte, c change) error {
 		if c.kind == changeExtend {
-			old, ok := l.tree.Get(newItem(string(key), nil))
-			if !ok || c.kept > len(old.value) {
+			old, _ := l.peek(key)
+			if c.kept > len(old) {
 				return fmt.Errorf("%w: what a record is extended by belongs to none", ErrJournal)
 			}
-			c.value = append(old.value[:c.kept:c.kept], c.value...)
+			c.value = append(old[:c.kept:c.kept], c.value...)
 		} else if c.kind == changePut && c.value == nil {
 			c.value = []byte{}
 		}
-		l.tree.ReplaceOrInsert(newItem(string(key), c.value))
+		l.put(string(key), c.value)
 		return nil
 	})
 }

@@ -101,7 +101,7 @@ const (
 func (t *tables) settle(l *layer, fault func(Step) error) error {
 	version := t.version + 1
 	w := &settler{tables: t, version: version, slots: make(chan struct{}, settleAhead)}
-	l.tree.Ascend(func(i item) bool { return w.add(i) })
+	l.order.Ascend(func(p place) bool { return w.add(p.record) })
 	if err := w.end(); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (t *tables) settle(l *layer, fault func(Step) error) error {
 		return err
 	}
 	w = &settler{tables: t, version: version, slots: make(chan struct{}, settleAhead)}
-	w.add(newItem(string(seqKey), marshalSeq(l.seq)))
+	w.add(&record{string(seqKey), marshalSeq(l.seq)})
 	if err := w.end(); err != nil {
 		return err
 	}
@@ -140,13 +140,13 @@ type settler struct {
 }
 
 // add reports false after an error.
-func (w *settler) add(i item) bool {
+func (w *settler) add(r *record) bool {
 	if w.txn == nil {
 		w.txn = w.tables.engine.NewTransactionAt(math.MaxUint64, true)
 	}
 	var err error
-	if key := []byte(i.key); i.value != nil {
-		err = w.txn.Set(key, i.value)
+	if key := []byte(r.key); r.value != nil {
+		err = w.txn.Set(key, r.value)
 	} else if _, err = w.txn.Get(key); err == nil {
 		err = w.txn.Delete(key)
 	} else if err == engine.ErrKeyNotFound {
@@ -156,7 +156,7 @@ func (w *settler) add(i item) bool {
 		w.fail(err)
 		return false
 	}
-	w.records, w.bytes = w.records+1, w.bytes+len(i.key)+len(i.value)
+	w.records, w.bytes = w.records+1, w.bytes+len(r.key)+len(r.value)
 	if w.records >= settleRecords || w.bytes >= settleBytes {
 		return w.commit()
 	}

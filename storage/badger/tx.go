@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	engine "github.com/dgraph-io/badger/v4"
 
@@ -40,6 +41,7 @@ type Tx struct {
 	db     *DB
 	batch  *batch
 	limit  int // octets
+	first  int // of the batch's records that the request was the first to write
 	undo   []undo
 	bytes  int
 	writes int
@@ -50,9 +52,8 @@ type Tx struct {
 
 // undo is what the batch had of a record before the request.
 type undo struct {
-	key   string
-	had   bool
-	value change
+	at  int
+	had change
 }
 
 // Get returns a copy of the record's value, or [ErrNotFound]. It sees what this
@@ -61,7 +62,8 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, tx.fail(err)
 	}
-	if c, ok := tx.batch.latest[string(key)]; ok {
+	if at, ok := tx.batch.index[string(key)]; ok {
+		c := tx.batch.records[at].change
 		if c.kind == changeDelete {
 			return nil, ErrNotFound
 		}
@@ -93,10 +95,11 @@ func (tx *Tx) Extend(key, tail []byte) bool {
 	if checkKey(key) != nil {
 		return false
 	}
-	c, ok := tx.batch.latest[string(key)]
-	if !ok {
-		c = change{kind: changeExtend}
-		c.value, _ = tx.db.young().peek(string(key))
+	c := change{kind: changeExtend}
+	if at, ok := tx.batch.index[string(key)]; ok {
+		c = tx.batch.records[at].change
+	} else {
+		c.value, _ = tx.db.young().peek(key)
 		c.kept = len(c.value)
 	}
 	if c.value == nil || len(c.value)+len(tail) > MaxValue {
@@ -134,21 +137,24 @@ func (tx *Tx) write(key []byte, octets int, c change) {
 		tx.fail(ErrTooLarge)
 		return
 	}
-	name := string(key)
-	old, had := tx.batch.latest[name]
-	tx.undo = append(tx.undo, undo{name, had, old})
-	tx.batch.latest[name] = c
+	at, ok := tx.batch.index[string(key)]
+	if !ok {
+		tx.batch.add(string(key), c)
+		return
+	}
+	there := &tx.batch.records[at].change
+	if at < tx.first {
+		tx.undo = append(tx.undo, undo{at, *there})
+	}
+	*there = c
 }
 
 // undoAll takes back what the request wrote.
 func (tx *Tx) undoAll() {
-	for i := len(tx.undo) - 1; i >= 0; i-- {
-		if u := &tx.undo[i]; u.had {
-			tx.batch.latest[u.key] = u.value
-		} else {
-			delete(tx.batch.latest, u.key)
-		}
+	for _, u := range slices.Backward(tx.undo) {
+		tx.batch.records[u.at].change = u.had
 	}
+	tx.batch.truncate(tx.first)
 }
 
 func (tx *Tx) fail(err error) error {
@@ -159,7 +165,7 @@ func (tx *Tx) fail(err error) error {
 }
 
 // changes reports whether there is anything to persist.
-func (tx *Tx) changes() bool { return len(tx.undo) > 0 || tx.noted }
+func (tx *Tx) changes() bool { return len(tx.undo) > 0 || len(tx.batch.records) > tx.first || tx.noted }
 
 func checkKey(key []byte) error {
 	if len(key) == 0 || len(key) > MaxKey || key[0] == 0 || bytes.HasPrefix(key, []byte("!badger!")) {
