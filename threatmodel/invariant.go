@@ -10,7 +10,8 @@ var Invariants = []Invariant{
 	{"INV-02", "A copy of the files of all stores links no two pseudonyms, no pseudonym to a queue, no queue to a group.",
 		join(in("pseudods/ds", "TestINV02StoreShowsNothing", "TestINV02BlockShowsNothing"), in("pseudods/qs", "TestINV02QueueStoreCopy"),
 			in("storage/badger/ledger", "TestINV02StoreShowsNoToken"), in("pseudods/ds/atrest", "TestSizesShowTheirClassAlone"),
-			in("client", "TestINV01INV02INV07BusyRun"), in("pseudods/demo", "TestINV02TheStoryLeavesNoTrace")),
+			in("client", "TestINV01INV02INV07BusyRun"), in("pseudods/demo", "TestINV02TheStoryLeavesNoTrace"),
+			in("bench/link/snapshot", "TestINV02Snapshot")),
 		"Records that were written together can be guessed from the engine's files in quiet times (S36). Who also has the key of a pool, as " +
 			"contacts do, opens the KeyPackages in it (S60)."},
 	{"INV-03", "Every state-changing request is authenticated and fresh: nonce, expiry and recipient domain stand inside the signed octets, and a replay is refused. There is no unsigned path.",

@@ -14,9 +14,12 @@ import (
 type Options struct {
 	// Only names the experiments to run; none means all.
 	Only []string
-	// Quick has fewer trials and smaller worlds, for less than a minute.
+	// Quick has fewer trials and smaller worlds, for about a minute.
 	Quick bool
 	Seed  uint64
+	// Dir is where stores lie while they are filled. Empty means the system's
+	// directory for temporary files.
+	Dir string
 	// Progress gets each figure as it comes. Nil for none.
 	Progress func(Figure)
 }
@@ -32,6 +35,7 @@ var Experiments = []Experiment{
 	{"paper", "the published attack in the published setting", paper},
 	{"timing", "the attack on queues that get something in one window", timing},
 	{"size", "matching of exact lengths with padded ones", size},
+	{"snapshot", "what a copy of all stores links", snapshots},
 }
 
 type env struct {

@@ -31,16 +31,17 @@ func links(args []string, _, stderr io.Writer) error {
 	f := flag.NewFlagSet("link", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	only := f.String("only", "", "`experiments` to run, with commas; default: "+strings.Join(names, ","))
-	quick := f.Bool("quick", false, "fewer trials and users, less than a minute")
+	quick := f.Bool("quick", false, "fewer trials and users, about a minute")
 	file := f.String("json", "", "`file` for the results, a list of objects")
-	seed := f.Uint64("seed", 1, "determines all figures")
+	dir := f.String("dir", "", "`directory` for stores that are filled and looked at; default: for temporary files")
+	seed := f.Uint64("seed", 1, "determines all simulated figures, and what people do where services run")
 	switch err := f.Parse(args); {
 	case err == flag.ErrHelp:
 		return err
 	case err != nil || f.NArg() > 0:
 		return errUsage
 	}
-	o := link.Options{Quick: *quick, Seed: *seed, Progress: func(f link.Figure) { fmt.Fprintln(stderr, line(&f)) }}
+	o := link.Options{Quick: *quick, Seed: *seed, Dir: *dir, Progress: func(f link.Figure) { fmt.Fprintln(stderr, line(&f)) }}
 	if *only != "" {
 		o.Only = strings.Split(*only, ",")
 	}

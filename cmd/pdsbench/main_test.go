@@ -23,7 +23,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"report", "nothing.json"}, 1, "nothing.json"},
 		{[]string{"compare", "one.json"}, 2, "usage: pdsbench compare"},
 		{[]string{"compare", "nothing.json", "nothing.json"}, 1, "nothing.json"},
-		{[]string{"link", "-h"}, 0, "paper,timing,size"},
+		{[]string{"link", "-h"}, 0, "paper,timing,size,snapshot"},
 		{[]string{"abuse", "-h"}, 0, "group-flooding"},
 		{[]string{"abuse", "extra"}, 2, ""},
 		{[]string{"abuse", "--only", "nothing"}, 1, `no scenario "nothing"`},

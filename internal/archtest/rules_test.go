@@ -15,7 +15,9 @@ bench/abuse                    <- client client/account client/vault internal/se
                                   privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
                                   pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/server pseudods/wire storage/storagetest \
                                   storage/storagetest/grouptest storage/storagetest/queuetest tokens
-bench/link                     <- pseudods/seal
+bench/link                     <- bench/link/snapshot pseudods/seal
+bench/link/snapshot            <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
+                                  privacypass/client/httpapi privacypass/issuer/host pseudods/server pseudods/wire storage/badger
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
                                   privacypass privacypass/attester privacypass/client/httpapi pseudods/httpapi pseudods/seal \

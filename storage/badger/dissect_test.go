@@ -40,8 +40,17 @@ func TestDissect(t *testing.T) {
 	mustPut(t, db, "a", "first")
 	mustPut(t, db, "b", "first")
 	first := sightings(t, cfg.Dir)
-	if want := []string{"a=first 1 0", "b=first 2 0"}; !slices.Equal(first, want) {
+	want := []string{"a=first 1 0", "b=first 2 0"}
+	if !slices.Equal(first, want) {
 		t.Errorf("in the journal: %q", first)
+	}
+	var live []string
+	err := badger.DissectJournals(cfg.Dir, func(s badger.Sighting) error {
+		live = append(live, fmt.Sprintf("%s=%s %d %d", s.Key, s.Value, s.Batch, s.Version))
+		return nil
+	})
+	if err != nil || !slices.Equal(live, want) {
+		t.Errorf("in the journal that is in use: %q, %v", live, err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
