@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pseudods/pseudods/client"
+	"github.com/pseudods/pseudods/client/account"
 )
 
 // conversation is honest load: two people who write to each other in a group.
@@ -63,6 +64,43 @@ func (w *World) converse(id [32]byte, a, b *Person, pace time.Duration) (*conver
 		})
 	}
 	return c, nil
+}
+
+// writeTo has one person write to another in a group at a pace. The other wants each
+// message, and reads when its own process does.
+func (w *World) writeTo(g *client.Group, from, to *Person, pace time.Duration) error {
+	wants := map[string]func(){}
+	to.Heard = func(e client.Event) {
+		if got := wants[string(e.Text)]; e.Kind == client.EventMessage && got != nil {
+			got()
+		}
+	}
+	w.Go(func(ctx context.Context) error {
+		sent := 0
+		return w.Daily(ctx, func(ctx context.Context) error {
+			for {
+				if err := w.Sleep(ctx, pace); err != nil {
+					return err
+				}
+				sent++
+				text := fmt.Sprintf("message %d", sent)
+				wants[text] = w.Want()
+				if err := g.Send(ctx, []byte(text)); err != nil && !errors.Is(err, client.ErrKept) && !errors.Is(err, client.ErrOutbox) {
+					return err
+				}
+			}
+		})
+	})
+	_, err := to.In(g.ID())
+	return err
+}
+
+// unlessRefused drops an error that is a refusal, or comes of an empty purse.
+func unlessRefused(err error) error {
+	if _, refused := Refused(err); refused || errors.Is(err, account.ErrNoTokens) || errors.Is(err, ErrNoTokens) {
+		return nil
+	}
+	return err
 }
 
 // pair makes two honest people who are contacts.

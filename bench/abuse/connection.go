@@ -147,7 +147,7 @@ func (q *Party) every(ctx context.Context, pace time.Duration, f func() error) e
 	for {
 		err := f()
 		wait, refused := Refused(err)
-		if errors.Is(err, ErrNoTokens) {
+		if errors.Is(err, ErrNoTokens) || errors.Is(err, account.ErrNoTokens) {
 			return nil
 		}
 		if err != nil && !refused {

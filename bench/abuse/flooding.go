@@ -54,29 +54,24 @@ func playFlooding(ctx context.Context, w *World) error {
 // flood sends messages at a pace, pays where that helps, and waits when it must. It
 // returns when nothing more can be sent, or time is up.
 func (i *Insider) flood(ctx context.Context, pace time.Duration) error {
-	for {
-		err := i.Say(ctx, []byte("spam"))
-		wait, refused := Refused(err)
-		if refused && wait > 0 {
-			if paid, poor := i.Burst(ctx); poor == nil {
-				err, wait = i.SayWith(ctx, []byte("spam"), paid), 0
-			} else {
-				err = nil
-			}
-		}
-		if errors.Is(err, ErrNoTokens) {
-			return nil
-		}
+	return i.every(ctx, pace, func() error {
+		err := i.sayOrPay(ctx, []byte("spam"))
 		if errors.Is(err, &wire.Error{Code: wire.CodeWrongEpoch}) {
-			if err := i.Hear(ctx); err != nil {
-				return err
-			}
+			return errors.Join(i.Hear(ctx), err)
 		}
-		if err != nil && !refused {
-			return err
-		}
-		if err := i.w.Sleep(ctx, max(pace, wait)); err != nil {
-			return err
-		}
+		return err
+	})
+}
+
+// sayOrPay is Say, and pays to be exempt from a limit if that is sold.
+func (i *Insider) sayOrPay(ctx context.Context, text []byte) error {
+	err := i.Say(ctx, text)
+	if wait, refused := Refused(err); !refused || wait == 0 {
+		return err
 	}
+	paid, poor := i.Burst(ctx)
+	if poor != nil {
+		return err // without tokens there is time to wait
+	}
+	return i.SayWith(ctx, text, paid)
 }

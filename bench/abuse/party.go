@@ -100,13 +100,15 @@ func (q *Party) carry(ctx context.Context, p *Provider, encoded []byte) ([]byte,
 		if waited += pause; waited > q.Patience {
 			return answer, nil
 		}
-		if err := q.w.Sleep(ctx, pause); err != nil {
+		if err := q.w.clock.sleep(pause); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// exchange sends an encoded request once. The answer is an encoded response.
+// exchange sends an encoded request once. The answer is an encoded response. What it
+// waits for goes on beyond the end of a session: the SDK, which does not know of
+// sessions, would try again in real time.
 func (q *Party) exchange(ctx context.Context, p *Provider, encoded []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -131,7 +133,7 @@ func (q *Party) exchange(ctx context.Context, p *Provider, encoded []byte) ([]by
 	if _, limited := sortOf(r.Operation); t.Work > 0 && limited {
 		seen.Proof = prove(seen.Digest)
 		spent.work += t.Work
-		if err := w.Sleep(ctx, time.Duration(float64(t.Work)/min(q.Cores, maxParallel))); err != nil {
+		if err := w.clock.sleep(time.Duration(float64(t.Work) / min(q.Cores, maxParallel))); err != nil {
 			return nil, err
 		}
 		seen.Now = w.clock.Now()
@@ -197,7 +199,7 @@ func (q *Party) await(ctx context.Context, p *Provider, r *wire.Request) error {
 		if page, err := p.QS.Read(ctx, body.Queue, body.After, 1, 0); err != nil || len(page.Entries) > 0 {
 			return nil
 		}
-		if err := q.w.Sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := q.w.clock.sleep(100 * time.Millisecond); err != nil {
 			return err
 		}
 	}

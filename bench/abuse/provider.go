@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +48,8 @@ type Provider struct {
 	Allowances *attester.Allowances
 	// Pushed counts the notifications that went out, by target.
 	Pushed map[string]int
+	// Delivered counts the entries that the delivery service brought into queues.
+	Delivered atomic.Int64
 	// Groups and Queues are the stores of the services.
 	Groups *grouptest.Reference
 	Queues *queuetest.Reference
@@ -132,8 +135,9 @@ func (p *Provider) serve() (err error) {
 // Node starts the provider's services once more, over the same stores. With own the
 // node keeps a list of spent tokens of its own, as no node of the product does.
 func (p *Provider) Node(own bool) (*Provider, error) {
-	n := *p
-	n.progress = make(chan struct{}, 1)
+	n := &Provider{w: p.w, Domain: p.Domain, Prices: p.Prices, Allowances: p.Allowances, Pushed: p.Pushed, Groups: p.Groups, Queues: p.Queues,
+		accounts: p.accounts, signer: p.signer, node: p.node, groups: p.groups, queues: p.queues, ring: p.ring, issuer: p.issuer,
+		progress: make(chan struct{}, 1)}
 	if own {
 		var err error
 		if n.groups, err = p.groups.apart(p.w.ctx); err != nil {
@@ -146,8 +150,8 @@ func (p *Provider) Node(own bool) (*Provider, error) {
 	if err := n.serve(); err != nil {
 		return nil, err
 	}
-	p.w.nodes = append(p.w.nodes, &n)
-	return &n, nil
+	p.w.nodes = append(p.w.nodes, n)
+	return n, nil
 }
 
 // openIssuer opens issuer and attester, and returns the keys of all classes.
@@ -252,7 +256,8 @@ func (p pusher) Notify(target []byte) { p.Pushed[string(target)]++ }
 // see settle.
 func (p *Provider) dispatch() {
 	p.dispatcher = ds.NewDispatcher(p.DS, deliverer{p}, ds.DispatcherConfig{Retry: time.Millisecond, MaxRetry: 10 * time.Millisecond,
-		Report: func(map[wire.Outcome]int) {
+		Report: func(outcomes map[wire.Outcome]int) {
+			p.Delivered.Add(int64(outcomes[wire.Delivered]))
 			select {
 			case p.progress <- struct{}{}:
 			default:

@@ -101,7 +101,7 @@ func Run(ctx context.Context, o Options) ([]Cell, error) {
 
 // play plays a scenario with and without the attack.
 func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, control bool) (*Cell, error) {
-	c := &Cell{Scenario: s, Defence: k.Name, Hours: s.hours(o.Quick)}
+	c := &Cell{Scenario: s, Defence: k.Name}
 	if control {
 		c.Defence = Control
 	}
@@ -113,6 +113,7 @@ func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, control bool) 
 			return nil, err
 		}
 		w.Attacking, w.Control, w.Sessions, w.Window = attacking, control, s.sessions(o.Quick), s.window(o.Quick)
+		w.Hours = (time.Duration(w.Sessions) * w.Window).Hours()
 		if o.Quick {
 			w.Budget.Accounts, w.Budget.Cores = max(1, s.Accounts), 4*max(1, s.Accounts)
 		}
@@ -124,7 +125,7 @@ func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, control bool) 
 			continue
 		}
 		spent := &w.spent[Attacker]
-		c.Attack, c.Budget = w.tally, w.Budget
+		c.Attack, c.Budget, c.Hours = w.tally, w.Budget, w.Hours
 		c.Tokens, c.Octets, c.Work = spent.tokens, spent.octets, spent.work
 		c.Served, c.Client, c.Server = spent.octets+spent.received, spent.client, spent.server
 		c.Links, c.Kept = len(w.links), w.defence.Kept()
@@ -134,7 +135,7 @@ func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, control bool) 
 
 // play plays a scenario. What processes return because time is up is no error.
 func (w *World) play(s *Scenario) error {
-	w.began = w.Now()
+	w.Begin()
 	if err := s.Play(w.ctx, w); err != nil && !errors.Is(err, errOver) {
 		return err
 	}

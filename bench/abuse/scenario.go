@@ -39,11 +39,13 @@ var Scenarios = []Scenario{
 	connectionSpam,
 	doubleSpend,
 	keyPackageDrain,
-}
-
-// hours is for how long the attacker attacks.
-func (s *Scenario) hours(quick bool) float64 {
-	return (time.Duration(s.sessions(quick)) * s.window(quick)).Hours()
+	inviteSpam,
+	notificationSpam,
+	amplification,
+	queueOverflow,
+	sybilFarming,
+	tokenHoarding,
+	tokenTheft,
 }
 
 func (s *Scenario) sessions(quick bool) int {

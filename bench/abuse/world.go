@@ -23,6 +23,9 @@ type World struct {
 	// Sessions is on how many days the attacker comes, and Window for how long.
 	Sessions int
 	Window   time.Duration
+	// Hours is for how long the attack is taken to go on in all: windows times
+	// sessions, unless a scenario sets it.
+	Hours float64
 	// Attacking is false in the run without the attack, by which honest users' losses
 	// and delays are compared. [World.Attack] does nothing then.
 	Attacking bool
@@ -153,6 +156,10 @@ type untilKey struct{}
 
 // errBreak: the session is over.
 var errBreak = errors.New("abuse: the session is over")
+
+// Begin has the first session begin now. A scenario calls it if it let time pass
+// before.
+func (w *World) Begin() { w.began = w.Now() }
 
 // Run plays the processes until the last session is over. What honest users and the
 // attacker have spent before is forgotten: it is the same in all runs.

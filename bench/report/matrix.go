@@ -127,6 +127,7 @@ func (m *matrix) svg(row int, unit, of string) (template.HTML, error) {
 	if err != nil {
 		return "", fmt.Errorf("report: %w", err)
 	}
+	pl.X.Tick.Label.Font.Size = vg.Points(8)
 	bars.Color, bars.LineStyle.Width = palette[0], 0
 	pl.Add(bars)
 	pl.NominalX(m.columns...)
