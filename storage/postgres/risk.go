@@ -49,20 +49,22 @@ func (e *RiskError) Error() string {
 // checkRisks looks for risks that are not accepted. What it sees is the state at
 // this moment: a standby that comes later is not seen.
 //
-// A login without pg_read_all_stats sees how many standbys there are, and not of
-// which kind: then all count as asynchronous.
+// An owner of the schemas without pg_read_all_stats sees how many standbys there
+// are, and not of which kind: then all count as asynchronous. See [Script].
 func (db *DB) checkRisks(ctx context.Context, accept []Risk, schemas []Schema) error {
 	var commit, fsync, pages, names string
 	var unlogged, standbys, behind int
 	all := make([]string, len(schemas))
+	if len(schemas) == 0 {
+		panic("postgres: a database without a schema")
+	}
 	for i, s := range schemas {
 		all[i] = s.Name
 	}
 	err := db.Read(ctx, `select current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
 	current_setting('synchronous_standby_names'),
 	(select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relpersistence = 'u' and n.nspname = any($1)),
-	(select count(*) from pg_stat_replication where state is distinct from 'backup'),
-	(select count(*) from pg_stat_replication where state is distinct from 'backup' and coalesce(sync_state, 'async') = 'async')`,
+	s.streaming, s.asynchronous from `+schemas[0].Name+`.standbys() s`,
 		[]any{all}, One(&commit, &fsync, &pages, &names, &unlogged, &standbys, &behind))
 	if err != nil {
 		return err

@@ -64,9 +64,9 @@ func TestRisksOfStandbys(t *testing.T) {
 	if err := c.Configure("synchronous_standby_names", "alpha"); err != nil {
 		t.Fatal(err)
 	}
-	// The login sees that there is a standby, and not that it is the right one.
+	// The owner sees that there is a standby, and not that it is the right one.
 	wantRisks(t, d, postgres.RiskAsynchronousStandby)
-	if err := d.Exec("grant pg_read_all_stats to " + d.Name() + "_app"); err != nil {
+	if err := d.Exec("grant pg_read_all_stats to " + d.Name() + "_owner"); err != nil {
 		t.Fatal(err)
 	}
 	wantRisks(t, d)

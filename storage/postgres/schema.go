@@ -134,7 +134,11 @@ revoke all on schema %[1]s from public;
 create table if not exists %[1]s.migration (version integer primary key);
 create or replace function %[1]s.schema_version() returns integer
 	language sql stable security definer set search_path = %[1]s, pg_temp
-	as 'select coalesce(max(version), 0) from migration';`, s.Name))
+	as 'select coalesce(max(version), 0) from migration';
+create or replace function %[1]s.standbys(out streaming bigint, out asynchronous bigint)
+	language sql stable security definer set search_path = pg_catalog, pg_temp
+	as $$ select count(*), count(*) filter (where coalesce(sync_state, 'async') = 'async')
+	from pg_stat_replication where state is distinct from 'backup' $$;`, s.Name))
 	if err != nil {
 		return err
 	}

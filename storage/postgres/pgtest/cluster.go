@@ -23,8 +23,8 @@ import (
 // Required is the environment variable that makes a missing server an error.
 const Required = "PGTEST_REQUIRED"
 
-// superuser is the name of the cluster's superuser.
-const superuser = "root"
+// Superuser is the name of the cluster's superuser.
+const Superuser = "root"
 
 // Cluster is a running server.
 type Cluster struct {
@@ -127,7 +127,7 @@ func (c *Cluster) create() (err error) {
 			return err
 		}
 	}
-	initdb := c.command("initdb", "-D", c.data(), "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	initdb := c.command("initdb", "-D", c.data(), "-U", Superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
@@ -173,7 +173,7 @@ func (c *Cluster) start() error {
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		conn, err := pgx.Connect(context.Background(), c.URL("postgres", superuser))
+		conn, err := pgx.Connect(context.Background(), c.URL("postgres", Superuser))
 		if err == nil {
 			return conn.Close(context.Background())
 		}
@@ -216,7 +216,7 @@ func (c *Cluster) remove() {
 // Exec runs statements as superuser.
 func (c *Cluster) Exec(database, sql string) error {
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, c.URL(database, superuser))
+	conn, err := pgx.Connect(ctx, c.URL(database, Superuser))
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (d *Database) Crash() error {
 // Copy copies the database as it is, in use or not. The function returned puts
 // the copy in the database's place.
 func (d *Database) Copy() (restore func() error, err error) {
-	dump, err := d.run("pg_dump", "-Fc", "-d", d.cluster.URL(d.name, superuser)).Output()
+	dump, err := d.run("pg_dump", "-Fc", "-d", d.cluster.URL(d.name, Superuser)).Output()
 	if err != nil {
 		return nil, fmt.Errorf("pg_dump: %w", err)
 	}
@@ -105,7 +105,7 @@ func (d *Database) Copy() (restore func() error, err error) {
 				return err
 			}
 		}
-		in := d.run("pg_restore", "-d", d.cluster.URL(d.name, superuser))
+		in := d.run("pg_restore", "-d", d.cluster.URL(d.name, Superuser))
 		in.Stdin = bytes.NewReader(dump)
 		if out, err := in.CombinedOutput(); err != nil {
 			return fmt.Errorf("pg_restore: %w\n%s", err, out)

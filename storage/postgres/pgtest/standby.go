@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func (c *Cluster) follow(primary *Cluster, name string) (err error) {
 			return err
 		}
 	}
-	from := fmt.Sprintf("host=%s user=%s application_name=%s", primary.dir, superuser, name)
+	from := fmt.Sprintf("host=%s user=%s application_name=%s", primary.dir, Superuser, name)
 	base := c.command("pg_basebackup", "-D", c.data(), "-d", from, "-R", "-c", "fast", "--no-sync")
 	if out, err := base.CombinedOutput(); err != nil {
 		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
@@ -68,7 +69,7 @@ func (c *Cluster) Configure(setting, value string) error {
 func (c *Cluster) await(query string) error {
 	ctx := context.Background()
 	for range 500 {
-		conn, err := pgx.Connect(ctx, c.URL("postgres", superuser))
+		conn, err := pgx.Connect(ctx, c.URL("postgres", Superuser))
 		if err != nil {
 			return err
 		}
@@ -82,3 +83,16 @@ func (c *Cluster) await(query string) error {
 	}
 	return errors.New("pgtest: waited too long")
 }
+
+// FailoverURL signs in as [Database.URL] does, at whichever of the database's server
+// and its standbys takes writes.
+func (d *Database) FailoverURL(standbys ...*Cluster) string {
+	url := d.URL()
+	for _, s := range standbys {
+		url += "," + s.dir
+	}
+	return url
+}
+
+// Stop ends the server in good order. [Cluster.Restart] starts it again.
+func (c *Cluster) Stop() { c.end(syscall.SIGINT) }
