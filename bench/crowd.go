@@ -219,8 +219,9 @@ func (c *crowd) grow(n int) error {
 // message is a request that sends application data of a size, made up, with the
 // framing and the overhead of a real message.
 func (c *crowd) message(from mls.LeafIndex, size int) ([]byte, error) {
-	const overhead = 90 // signature, length, AEAD tag
+	const overhead = 90 + 34 // signature, length, AEAD tag, and franking key and length
 	m := &mls.PrivateMessage{GroupID: c.id[:], Epoch: c.group.Epoch(), ContentType: mls.ContentTypeApplication,
+		AuthenticatedData:   random(wire.FrankingTagSize),
 		EncryptedSenderData: random(28), Ciphertext: random(size + overhead)}
 	encoded, err := mls.Marshal(&mls.Message{WireFormat: mls.WireFormatPrivateMessage, PrivateMessage: m})
 	if err != nil {

@@ -41,7 +41,11 @@ const (
 	// EventDeviceRemoved: another client of the user was removed, which Text names.
 	EventDeviceRemoved EventKind = 14
 
-	lastEvent = EventDeviceRemoved
+	// EventDropped: Member sent a message that could not be reported, as its tag or
+	// the service's frank does not verify. It is not shown.
+	EventDropped EventKind = 15
+
+	lastEvent = EventDropped
 )
 
 // Event tells the application what happened.

@@ -26,6 +26,8 @@ type Group struct {
 	dirty  bool             // differs from what is in the vault
 	// profile is that of a group which the client is about to join.
 	profile wire.Profile
+	// serviceKeys are those by which the service franked messages that were taken.
+	serviceKeys [][]byte
 	// before are the extensions of the epoch before a commit that is taken over.
 	before mls.Extensions
 }

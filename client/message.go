@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
-	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -94,7 +93,7 @@ func (g *Group) sendOne(ctx context.Context, o *outgoing) error {
 		if err := g.active(); err != nil {
 			return err
 		}
-		m, err := g.mls.Send(o.content, group.MessageOptions{})
+		m, err := g.encrypt(o.content)
 		if err != nil {
 			return err
 		}

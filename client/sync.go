@@ -144,7 +144,7 @@ func (c *Client) handle(ctx context.Context, in *account.Incoming) error {
 		return c.welcome(ctx, in)
 	}
 	if g := c.groups[in.Fanout.Group]; g != nil && g.domain == in.Fanout.Domain {
-		return g.take(in)
+		return g.take(ctx, in)
 	}
 	return nil
 }

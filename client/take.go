@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -23,7 +24,7 @@ func (g *Group) tell(e Event) {
 
 // take handles a message of the group. What a broken or hostile member or
 // service sent changes nothing.
-func (g *Group) take(in *account.Incoming) error {
+func (g *Group) take(ctx context.Context, in *account.Incoming) error {
 	f := in.Fanout
 	if g.mls == nil || g.state == StateLeft {
 		return nil
@@ -34,6 +35,13 @@ func (g *Group) take(in *account.Incoming) error {
 	}
 	if in.Sequence <= g.sequence {
 		return nil // it came before
+	}
+	var keys [][]byte
+	if f.Kind == wire.FanoutApplication && g.state != StateLost {
+		var err error
+		if keys, err = g.frankKeys(ctx, f.Frank); err != nil {
+			return err
+		}
 	}
 	if in.Sequence > g.sequence+1 {
 		g.tell(Event{Kind: EventLost, Sequence: in.Sequence})
@@ -59,7 +67,7 @@ func (g *Group) take(in *account.Incoming) error {
 	}
 	switch {
 	case got.Application != nil:
-		return g.takeApplication(got, in.Sequence)
+		return g.takeApplication(got, f.Frank, keys, in.Sequence)
 	case got.Committed != nil:
 		part := f.Roster
 		if got.Committed.Own {
@@ -95,15 +103,20 @@ func (g *Group) lose(sequence uint64) {
 	g.tell(Event{Kind: EventLost, Sequence: sequence, Text: []byte("cannot follow the group any more")})
 }
 
-func (g *Group) takeApplication(got *group.Received, sequence uint64) error {
+func (g *Group) takeApplication(got *group.Received, frank *wire.Frank, keys [][]byte, sequence uint64) error {
+	from := g.at(got.Sender.Leaf)
+	b, err := g.franked(got, frank, keys)
+	if err != nil {
+		g.tell(Event{Kind: EventDropped, Sequence: sequence, Member: from})
+		return nil
+	}
 	var c content
-	if mls.Unmarshal(got.Application, &c) != nil {
+	if mls.Unmarshal(b, &c) != nil {
 		// A client of another kind, which sends text as it is.
-		c = content{kind: contentText, text: got.Application}
+		c = content{kind: contentText, text: b}
 	} else if g.remember(c.id) {
 		return nil
 	}
-	from := g.at(got.Sender.Leaf)
 	switch c.kind {
 	case contentText:
 		g.tell(Event{Kind: EventMessage, Sequence: sequence, Member: from, Text: slices.Clone(c.text)})

@@ -36,6 +36,8 @@ type provider struct {
 	fetched time.Time
 	ds, qs  *httpapi.Client
 	stream  *httpapi.Client // of the queue service
+	// keysAsked is when the document was last fetched for an unknown key.
+	keysAsked time.Time
 
 	// purse has its own lock.
 	purse purse

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -107,7 +108,7 @@ func TestPinned(t *testing.T) {
 }
 
 func links(n byte) map[wire.Pseudonym]LinkKey {
-	return map[wire.Pseudonym]LinkKey{{n}: {secret.Clone(bytes.Repeat([]byte{n}, LinkKeySize))}}
+	return map[wire.Pseudonym]LinkKey{{n}: {Bytes: secret.Clone(bytes.Repeat([]byte{n}, LinkKeySize))}}
 }
 
 func rosterKey(n byte) secret.Bytes { return secret.New(bytes.Repeat([]byte{n}, wire.RosterKeySize)) }
@@ -115,7 +116,7 @@ func rosterKey(n byte) secret.Bytes { return secret.New(bytes.Repeat([]byte{n}, 
 func TestRosterKeepsTheFirstKeyOfAMember(t *testing.T) {
 	r := NewRoster([]byte("group"), rosterKey(1))
 	for _, key := range []byte{1, 2} {
-		part, err := r.Add(rand.Reader, map[wire.Pseudonym]LinkKey{{7}: {secret.New(bytes.Repeat([]byte{key}, LinkKeySize))}})
+		part, err := r.Add(rand.Reader, map[wire.Pseudonym]LinkKey{{7}: {Bytes: secret.New(bytes.Repeat([]byte{key}, LinkKeySize))}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +246,7 @@ func FuzzRosterPart(f *testing.F) {
 	f.Add(append([]byte{48}, bytes.Repeat([]byte{1}, 48)...))
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		r := NewRoster([]byte("group"), rosterKey(1))
-		part, err := seal(rand.Reader, r.key, plain, r.aad(0))
+		part, err := seal.SealNonced(rand.Reader, r.key, plain, r.aad(0))
 		if err != nil {
 			t.Fatal(err)
 		}

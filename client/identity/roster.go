@@ -11,6 +11,7 @@ import (
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -108,13 +109,13 @@ func (r *Roster) seal(rand io.Reader, part uint32, links map[wire.Pseudonym]Link
 		return nil, fmt.Errorf("%w: roster: %w", mls.ErrEncode, err)
 	}
 	defer clear(plain)
-	return seal(rand, r.key, plain, r.aad(part))
+	return seal.SealNonced(rand, r.key, plain, r.aad(part))
 }
 
 // Append takes the next part into the roster. It fails with [ErrRoster] and then
 // changes nothing.
 func (r *Roster) Append(part []byte) error {
-	plain, err := open(r.key, part, r.aad(r.parts))
+	plain, err := seal.OpenNonced(r.key, part, r.aad(r.parts))
 	if err != nil {
 		return ErrRoster
 	}
@@ -128,7 +129,7 @@ func (r *Roster) Append(part []byte) error {
 			d.Fail(tlscodec.ErrValue)
 		}
 		last = &p
-		links[p] = LinkKey{secret.Clone(d.Fixed(LinkKeySize))}
+		links[p] = LinkKey{Bytes: secret.Clone(d.Fixed(LinkKeySize))}
 	})
 	if err := d.Finish(); err != nil {
 		return fmt.Errorf("%w: %w", ErrRoster, err)

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -13,7 +14,7 @@ const wrapLabel = "pseudods 1.0 SealedLinkKey"
 // [wire.LinkWrapSize] octets that a user gives to all contacts: a KeyPackage
 // carries the result, see [wire.ExtensionLinkKey]. It fails only if rand does.
 func Wrap(rand io.Reader, wrap secret.Bytes, p *Pseudonym) (*wire.SealedLinkKey, error) {
-	sealed, err := seal(rand, wrap, p.LinkKey.Reveal(), append([]byte(wrapLabel), p.Credential.Client[:]...))
+	sealed, err := seal.SealNonced(rand, wrap, p.LinkKey.Reveal(), append([]byte(wrapLabel), p.Credential.Client[:]...))
 	if err != nil {
 		return nil, err
 	}
@@ -23,9 +24,9 @@ func Wrap(rand io.Reader, wrap secret.Bytes, p *Pseudonym) (*wire.SealedLinkKey,
 // Unwrap opens what [Wrap] made for the client of a pseudonymous credential. It
 // fails with [ErrLink].
 func Unwrap(wrap secret.Bytes, client wire.Pseudonym, sealed *wire.SealedLinkKey) (LinkKey, error) {
-	key, err := open(wrap, sealed[:], append([]byte(wrapLabel), client[:]...))
+	key, err := seal.OpenNonced(wrap, sealed[:], append([]byte(wrapLabel), client[:]...))
 	if err != nil {
 		return LinkKey{}, ErrLink
 	}
-	return LinkKey{secret.New(key)}, nil
+	return LinkKey{Bytes: secret.New(key)}, nil
 }

@@ -17,6 +17,7 @@ var eventNames = map[client.EventKind]string{
 	client.EventLeft: "left", client.EventPolicy: "policy", client.EventLost: "lost", client.EventRejoined: "rejoined",
 	client.EventClosed: "closed", client.EventOffer: "offer", client.EventContact: "contact", client.EventRefused: "refused",
 	client.EventDevice: "device", client.EventDeviceRemoved: "device-removed",
+	client.EventDropped: "dropped",
 }
 
 // line tells people of an event.
@@ -95,6 +96,8 @@ func noticeOf(e *client.Event, member string) string {
 			return "you cannot follow this group any more; `pseudo group rejoin` brings you back, without what you missed"
 		}
 		return "messages are missing"
+	case client.EventDropped:
+		return member + " sent something that could not be reported; it is not shown"
 	case client.EventRefused:
 		return "an invitation was not taken: " + explainText(string(e.Text))
 	}

@@ -104,7 +104,9 @@ func (o *outsider) request(op wire.Operation, body mls.Marshaler) *wire.Request 
 
 // text is a message to the group.
 func (o *outsider) text(s string) *wire.GroupMessage {
-	return &wire.GroupMessage{Group: o.id, Message: must(mls.Marshal(must(o.mls.Send([]byte(s), group.MessageOptions{}))))}
+	tag, data, err := seal.TagContent(rand.Reader, o.id, o.mls.Epoch(), []byte(s))
+	ok(err)
+	return &wire.GroupMessage{Group: o.id, Message: must(mls.Marshal(must(o.mls.Send(data, group.MessageOptions{AuthenticatedData: tag[:]}))))}
 }
 
 // signed signs a request and encodes it.

@@ -48,7 +48,7 @@ func TestOthersTextsAreHarmless(t *testing.T) {
 // TestEveryEventIsTold: people and programs get to know of each kind.
 func TestEveryEventIsTold(t *testing.T) {
 	fallback := noticeOf(&client.Event{}, "")
-	for k := client.EventMessage; k <= client.EventDeviceRemoved; k++ {
+	for k := client.EventMessage; k <= client.EventDropped; k++ {
 		if eventNames[k] == "" {
 			t.Errorf("kind %d has no name for programs", k)
 		}

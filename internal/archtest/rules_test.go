@@ -22,7 +22,7 @@ client                         <- client/account client/identity client/vault in
 client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
                                   privacypass privacypass/attester privacypass/client/httpapi pseudods/httpapi pseudods/seal \
                                   pseudods/wire tokens
-client/identity                <- internal/secret internal/tlscodec mls pseudods/wire
+client/identity                <- internal/secret internal/tlscodec mls pseudods/seal pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
 cmd/pdsbench                   <- bench bench/abuse bench/link bench/report
@@ -100,7 +100,6 @@ const externalImports = `
 bench/abuse                 <- github.com/prometheus/client_golang/prometheus
 bench/report                <- golang.org/x/perf/benchmath gonum.org/v1/plot gonum.org/v1/plot/plotter gonum.org/v1/plot/vg \
                                gonum.org/v1/plot/vg/draw gonum.org/v1/plot/vg/vgsvg
-client/identity             <- golang.org/x/crypto/chacha20poly1305
 cmd/pseudo                  <- golang.org/x/crypto/argon2 golang.org/x/term
 cmd/ppissuer                <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/collectors
@@ -119,6 +118,7 @@ privacypass/issuer          <- filippo.io/bigmod
 privacypass/issuer/host     <- github.com/prometheus/client_golang/prometheus
 privacypass/issuer/httpapi  <- github.com/prometheus/client_golang/prometheus
 pseudods/demo               <- github.com/prometheus/client_golang/prometheus github.com/prometheus/common/expfmt
+pseudods/seal               <- golang.org/x/crypto/chacha20poly1305
 pseudods/server             <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options github.com/google/btree
 storage/postgres            <- github.com/jackc/pgx/v5 github.com/jackc/pgx/v5/pgconn github.com/jackc/pgx/v5/pgxpool

@@ -177,7 +177,9 @@ func (o *rest) UnmarshalTLS(r *tlscodec.Reader) { *o = r.Rest() }
 
 func (c *ours) say(text string) {
 	c.T.Helper()
-	m := must(mls.Marshal(must(c.group.Send([]byte(text), group.MessageOptions{}))))
+	tag, data, err := seal.TagContent(rand.Reader, c.id(), c.group.Epoch(), []byte(text))
+	c.ok(err)
+	m := must(mls.Marshal(must(c.group.Send(data, group.MessageOptions{AuthenticatedData: tag[:]}))))
 	c.sent[string(m)] = true
 	c.ok(c.ask(&wire.Request{Operation: wire.OpSendMessage, GroupStateKey: c.stateKey(), Auth: c.leaf()}, c.client.Signer,
 		&wire.GroupMessage{Group: c.id(), Message: m}, new(wire.Accepted)))

@@ -153,3 +153,32 @@ func TestExport(t *testing.T) {
 		t.Errorf("the same secret in the next epoch, %v", err)
 	}
 }
+
+// TestKeyOfALateSender: who is at a sender's leaf by now is not taken for it.
+func TestKeyOfALateSender(t *testing.T) {
+	all := people(t, suite, 3, func(c *group.Config) { c.PastEpochs = 2 })
+	alice, bob, carol := all[0], all[1], all[2]
+	keyAt := func(l mls.LeafIndex) string {
+		t.Helper()
+		leaf, err := carol.Member(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(leaf.SignatureKey)
+	}
+	place := bob.leaf()
+	key := keyAt(place)
+	now, late := bob.sends("now"), bob.sends("late")
+	if r := carol.takes(now); string(r.SignatureKey) != key {
+		t.Error("a message is not of its sender's key")
+	}
+	alice.commits(values(group.Remove(place)), carol)
+	dave := newPerson(t, suite, "dave")
+	alice.commits(values(group.Add(dave.keyPackage())), carol)
+	if keyAt(place) == key {
+		t.Fatal("nobody took the place")
+	}
+	if r := carol.takes(late); r.Sender.Leaf != place || string(r.SignatureKey) != key {
+		t.Error("a late message is taken for another's")
+	}
+}

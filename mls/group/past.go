@@ -47,11 +47,7 @@ func (g *Group) pastKey(i int, l mls.LeafIndex) ([]byte, error) {
 			return key, nil
 		}
 	}
-	leaf, err := g.now.public.Leaf(l)
-	if err != nil {
-		return nil, err
-	}
-	return leaf.SignatureKey, nil
+	return g.signatureKey(l)
 }
 
 // openPast reads an application message of a past epoch.
@@ -76,7 +72,9 @@ func (g *Group) openPast(m *mls.PrivateMessage) (*Received, error) {
 			return nil, err
 		}
 		p.messages.Consume(key)
-		return received(a), nil
+		r := received(a)
+		r.SignatureKey = public
+		return r, nil
 	}
 	return nil, &epoch.WrongEpochError{Current: g.Epoch()}
 }

@@ -14,9 +14,21 @@ type Received struct {
 	ContentType       mls.ContentType
 	AuthenticatedData []byte
 
-	Application []byte          // if ContentType is application
-	Proposal    *epoch.Proposal // if it is proposal
-	Committed   *Committed      // if it is commit
+	Application []byte // if ContentType is application
+	// SignatureKey is the sender's in that epoch, with an application message: its
+	// leaf may be another's by now.
+	SignatureKey []byte
+
+	Proposal  *epoch.Proposal // if it is proposal
+	Committed *Committed      // if it is commit
+}
+
+func (g *Group) signatureKey(l mls.LeafIndex) ([]byte, error) {
+	leaf, err := g.now.public.Leaf(l)
+	if err != nil {
+		return nil, err
+	}
+	return leaf.SignatureKey, nil
 }
 
 func received(a *mls.AuthenticatedContent) *Received {
@@ -118,9 +130,12 @@ func (g *Group) processPrivate(msg *mls.Message) (*Received, error) {
 	messages := g.now.messages
 	r := received(a)
 	if handshake {
-		if r, err = g.processHandshake(a); err != nil {
-			return nil, err
-		}
+		r, err = g.processHandshake(a)
+	} else {
+		r.SignatureKey, err = g.signatureKey(sd.Leaf)
+	}
+	if err != nil {
+		return nil, err
 	}
 	messages.Consume(key)
 	return r, nil

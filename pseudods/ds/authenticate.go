@@ -26,7 +26,7 @@ func (r *request) authenticate(op *operation) error {
 		if leaf, err = r.public.Leaf(r.Auth.Leaf); err != nil {
 			return errors.Join(notAllowed, err)
 		}
-		key = leaf.SignatureKey
+		key, r.signer = leaf.SignatureKey, leaf
 		suite, err = r.suite()
 	case wire.AuthJoiner:
 		if key, err = op.signer(r); err == nil {

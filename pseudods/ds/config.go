@@ -69,10 +69,11 @@ type Config struct {
 	// then not sent. If it fails the request is refused. Nil retains nothing.
 	Retain func(context.Context, Retained) error
 
-	// Signers are the Ed25519 keys by which the service signs what it proposes to
-	// groups that name one of them in their external_senders. The first is used
-	// for what is new; others stay for groups that name them. Without any the
-	// service proposes nothing.
+	// Signers are the Ed25519 keys by which the service franks messages, and signs
+	// what it proposes to groups that name one of them in their external_senders.
+	// The first is used for what is new; others stay for groups that name them and
+	// for reports of messages that they franked. Without any the service franks
+	// and proposes nothing.
 	Signers []*mls.SignatureKey
 
 	// IdleDays is after how many days without a request a member is proposed to

@@ -16,7 +16,7 @@ import (
 
 // sendRequest is a request to send a message, before it is signed.
 func (c *client) sendRequest(text string) *wire.Request {
-	m := must(c.Group.Send([]byte(text), group.MessageOptions{}))
+	m := must(c.message(text))
 	return &wire.Request{RecipientDomain: domain, Operation: wire.OpSendMessage, GroupStateKey: stateKey(c.Group),
 		Body:      must(mls.Marshal(&wire.GroupMessage{Group: c.id(), Message: must(mls.Marshal(m))})),
 		ExpiresAt: uint64(c.rig.cfg.Now().Unix()) + 60, Nonce: [16]byte(random(16)), Auth: c.leafAuth()}

@@ -10,17 +10,23 @@ import (
 )
 
 // doSend sends an application message to all members. That the member who signed
-// the request is the one who encrypted the message, only members can tell.
+// the request is the one who encrypted the message, only members can tell: they
+// take it from nobody but the sender in its frank.
 func doSend(r *request) (mls.Marshaler, error) {
 	b := r.body.(*wire.GroupMessage)
 	if len(b.Message) > r.service.cfg.MaxMessage {
 		return nil, errTooLarge
 	}
-	if _, err := r.public.CheckPrivate(b.Message); err != nil {
+	m, err := r.public.CheckPrivate(b.Message)
+	if err != nil {
+		return nil, err
+	}
+	frank, err := r.frank(m)
+	if err != nil {
 		return nil, err
 	}
 	out := r.newFanout()
-	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutApplication, Message: b.Message}); err != nil {
+	if err := out.toAll(&wire.Fanout{Kind: wire.FanoutApplication, Message: b.Message, Frank: frank}); err != nil {
 		return nil, err
 	}
 	if err := out.finish(); err != nil {

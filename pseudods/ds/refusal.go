@@ -47,6 +47,7 @@ var refusals = []struct {
 }{
 	{wire.ErrVersion, wire.CodeUnsupportedVersion},
 	{errTooLarge, wire.CodeTooLarge},
+	{errNoTag, wire.CodeMalformed},
 	{publicgroup.ErrTooLarge, wire.CodeTooLarge},
 	{publicgroup.ErrTooManyMembers, wire.CodeFull},
 	{publicgroup.ErrTooManyProposals, wire.CodeFull},

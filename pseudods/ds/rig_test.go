@@ -175,6 +175,8 @@ type client struct {
 	gone    bool
 	// targeted are the messages for it alone, each after its sender's leaf.
 	targeted []string
+	// franked are the messages that came with a frank.
+	franked []wire.FrankedMessage
 }
 
 func random(n int) []byte { b := make([]byte, n); must(rand.Read(b)); return b }
@@ -392,7 +394,7 @@ func (c *client) remove(op wire.Operation, others ...*client) error {
 
 func (c *client) send(text string) error {
 	c.Helper()
-	m, err := c.Group.Send([]byte(text), group.MessageOptions{})
+	m, err := c.message(text)
 	if err != nil {
 		return err
 	}
@@ -457,7 +459,7 @@ func (c *client) receive(joinKey func() secret.Bytes) {
 			continue // its own, which comes back
 		}
 		if got.Application != nil {
-			c.seen = append(c.seen, string(got.Application))
+			c.seen = append(c.seen, c.text(got, f.Frank))
 		}
 		if got.Committed != nil && got.Committed.Ended == group.EndRemoved {
 			c.gone = true

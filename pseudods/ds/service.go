@@ -44,8 +44,10 @@ type request struct {
 	public  *publicgroup.Group // nil if the operation does not open the group
 	policy  wire.GroupPolicy   // as public
 	payment Payment
-	staged  *publicgroup.StagedCommit // if the request is a commit
-	tends   bool                      // the service's own doing after the request
+	// signer is the leaf that signed, for [wire.AuthLeaf].
+	signer *mls.LeafNode
+	staged *publicgroup.StagedCommit // if the request is a commit
+	tends  bool                      // the service's own doing after the request
 	// retained are its messages, if they are to be kept.
 	retained []Retained
 }

@@ -277,7 +277,9 @@ func (s *groupStory) propose(name string, op wire.Operation, c *client, m *mls.M
 }
 
 func (s *groupStory) send(c *client) {
-	m := must(c.Send([]byte("Hello, Alice!"), group.MessageOptions{}))
+	tag, data, err := seal.TagContent(seeded("franking key"), c.id(), c.Epoch(), []byte("Hello, Alice!"))
+	check(err)
+	m := must(c.Send(data, group.MessageOptions{AuthenticatedData: tag[:]}))
 	s.ask("send_message", &wire.Request{Operation: wire.OpSendMessage, GroupStateKey: c.stateKey(), Auth: s.leaf(c),
 		Tokens: [][]byte{paidToken("send_message")}}, c.mls.Signer,
 		"GroupMessage", &wire.GroupMessage{Group: c.id(), Message: message(m)}, "Accepted")

@@ -247,8 +247,11 @@ func (a *KeyPackageAddress) UnmarshalTLS(r *tlscodec.Reader) {
 // [SealedLinkKey]; it is from the private-use range of RFC 9420, Section 17.3.
 const ExtensionLinkKey mls.ExtensionType = 0xF0D3
 
+// LinkKeySize is the size of the key of an identity link in octets.
+const LinkKeySize = 32
+
 // SealedLinkKeySize is the size of a [SealedLinkKey] in octets.
-const SealedLinkKeySize = 24 + 32 + 16
+const SealedLinkKeySize = 24 + LinkKeySize + 16
 
 // SealedLinkKey is the key of the identity link in a KeyPackage's credential,
 // sealed for the user's contacts, see package identity.

@@ -129,6 +129,9 @@ type Fanout struct {
 	Roster *RosterPart
 	// Sender is the leaf that sent a [TargetedMessage].
 	Sender mls.LeafIndex
+	// Frank comes with application data of a sender who has a
+	// [PseudonymousCredential], if the service has a key to sign by.
+	Frank *Frank
 }
 
 // MarshalTLS encodes f.
@@ -144,6 +147,11 @@ func (f *Fanout) MarshalTLS(w *tlscodec.Writer) {
 		writeRosterPart(w, f.Roster)
 	case FanoutTargeted:
 		w.Uint32(uint32(f.Sender))
+	case FanoutApplication:
+		w.Bool(f.Frank != nil)
+		if f.Frank != nil {
+			f.Frank.MarshalTLS(w)
+		}
 	}
 	if f.Kind < FanoutCommit || f.Kind > FanoutTargeted {
 		w.Fail(tlscodec.ErrEncode)
@@ -162,6 +170,11 @@ func (f *Fanout) UnmarshalTLS(r *tlscodec.Reader) {
 		f.Roster = readRosterPart(r)
 	case FanoutTargeted:
 		f.Sender = mls.LeafIndex(r.Uint32())
+	case FanoutApplication:
+		if r.Bool() {
+			f.Frank = new(Frank)
+			f.Frank.UnmarshalTLS(r)
+		}
 	}
 	if r.Err() == nil && (f.Kind < FanoutCommit || f.Kind > FanoutTargeted) {
 		r.Fail(fmt.Errorf("%w: kind of a message", tlscodec.ErrValue))

@@ -17,6 +17,7 @@ func groupStructures() []struct{ full, empty structure } {
 		Sealed: SealedAddress{Kind: AddressBound, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, AddressCiphertextSize)}}}
 	part := &RosterPart{3, []byte("part")}
 	roster := &Roster{3, [][]byte{[]byte("part"), []byte("another")}}
+	franked := FrankedMessage{[]byte("content"), secret.New(make([]byte, 32)), 7, Frank{FrankKeyID{1}, 20000, [64]byte{2}}}
 	return []struct{ full, empty structure }{
 		{&NewGroupID{GroupID{1}}, new(NewGroupID)},
 		{&CreateGroup{GroupID{1}, []byte("info"), []byte("tree"), a, part}, new(CreateGroup)},
@@ -32,6 +33,11 @@ func groupStructures() []struct{ full, empty structure } {
 		{&Fanout{Kind: FanoutWelcome, Domain: "ds.example", Group: GroupID{1}, Message: []byte("welcome"), JoinInfo: []byte("join")}, new(Fanout)},
 		{&Fanout{Kind: FanoutCommit, Domain: "ds.example", Group: GroupID{1}, Message: []byte("commit"), Roster: part}, new(Fanout)},
 		{&Fanout{Kind: FanoutApplication, Domain: "ds.example", Group: GroupID{1}, Message: []byte("message")}, new(Fanout)},
+		{&Fanout{Kind: FanoutApplication, Domain: "ds.example", Group: GroupID{1}, Message: []byte("message"), Frank: &franked.Frank}, new(Fanout)},
+		{&FrankedContent{secret.New(make([]byte, 32)), []byte("content")}, new(FrankedContent)},
+		{&franked.Frank, new(Frank)},
+		{&franked, new(FrankedMessage)},
+		{&AbuseReport{GroupID{1}, *credential(), []byte("key"), secret.New(make([]byte, 32)), []FrankedMessage{franked, franked}, ReasonSpam, []byte("note")}, new(AbuseReport)},
 		{&Fanout{Kind: FanoutTargeted, Domain: "ds.example", Group: GroupID{1}, Message: []byte("content"), Sender: 3}, new(Fanout)},
 		{&JoinInfo{secret.New(make([]byte, 32)), secret.New(make([]byte, 32)), 4, secret.New(make([]byte, 32))}, new(JoinInfo)},
 		{&JoinInfo{GroupStateKey: secret.New(make([]byte, 32)), DeliverySecret: secret.New(make([]byte, 32))}, new(JoinInfo)},
