@@ -36,6 +36,16 @@ func derived(t *testing.T) []object {
 	card := cardOf(alice, *alice.seal(wire.AddressReusable, "card", seal.Use{}))
 	out = append(out, object{{"what", "contact_card_tbs"}, {"card", hexed(encoded(card))}},
 		object{{"what", "contact_tbs"}, {"to", hexed(encoded(card))}, {"contact", hexed(encoded(contactOf(bob, card)))}})
+	m := frankedBy(alice, wire.GroupID(group))
+	credential := must(alice.pseudonym.Credential.Credential())
+	sender := must(wire.FrankedSender(&credential, alice.mls.Signer.Public()))
+	tag := must(seal.TagOf(wire.GroupID(group), m.Epoch, &wire.FrankedContent{Key: m.Key, Content: m.Content}))
+	out = append(out,
+		object{{"what", "franking_tag"}, {"key", hexed(m.Key.Reveal())}, {"group", hexed(group)}, {"epoch", fmt.Sprint(m.Epoch)}, {"content", hexed(m.Content)}},
+		object{{"what", "franked_sender"}, {"credential", hexed(encoded(&credential))}, {"signature_key", hexed(alice.mls.Signer.Public())}},
+		object{{"what", "frank_key"}, {"public_key", hexed(signer("service").Public())}},
+		object{{"what", "frank_tbs"}, {"domain", hexed(domain)}, {"group", hexed(group)}, {"sender", hexed(sender[:])}, {"epoch", fmt.Sprint(m.Epoch)},
+			{"day", fmt.Sprint(m.Frank.Day)}, {"tag", hexed(tag[:])}})
 	for _, sequence := range []string{"0", "1", "281474976710663"} {
 		out = append(out, object{{"what", "number"}, {"secret", hexed(ds)}, {"sequence", sequence}})
 	}
@@ -87,6 +97,20 @@ func derive(t *testing.T, v object) string {
 		check(mls.Unmarshal(o("to"), &card))
 		check(mls.Unmarshal(o("contact"), &contact))
 		return hexed(must(contact.TBS(&card)))
+	case "franking_tag":
+		tag := must(seal.TagOf(wire.GroupID(o("group")), n("epoch", 8), &wire.FrankedContent{Key: secret.New(o("key")), Content: o("content")}))
+		return hexed(tag[:])
+	case "franked_sender":
+		var c mls.Credential
+		check(mls.Unmarshal(o("credential"), &c))
+		sender := must(wire.FrankedSender(&c, o("signature_key")))
+		return hexed(sender[:])
+	case "frank_key":
+		id := wire.FrankKeyIDOf(o("public_key"))
+		return hexed(id[:])
+	case "frank_tbs":
+		f := &seal.Franked{Domain: string(o("domain")), Group: wire.GroupID(o("group")), Sender: [32]byte(o("sender")), Epoch: n("epoch", 8), Tag: wire.FrankingTag(o("tag"))}
+		return hexed(must(f.TBS(n("day", 8))))
 	case "number":
 		return fmt.Sprint(seal.Number(seal.DeliverySecret{Bytes: secret.New(o("secret"))}, n("sequence", 8)))
 	case "padded_size":

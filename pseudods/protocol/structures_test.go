@@ -44,6 +44,10 @@ var structures = map[string]func() structure{
 	"OutcomeQuery":           empty[wire.OutcomeQuery],
 	"CommitOutcome":          empty[wire.CommitOutcome],
 	"Fanout":                 empty[wire.Fanout],
+	"Frank":                  empty[wire.Frank],
+	"FrankedContent":         empty[wire.FrankedContent],
+	"FrankedMessage":         empty[wire.FrankedMessage],
+	"AbuseReport":            empty[wire.AbuseReport],
 	"JoinInfo":               empty[wire.JoinInfo],
 	"GroupPolicy":            empty[wire.GroupPolicy],
 	"PseudonymousCredential": empty[wire.PseudonymousCredential],
@@ -102,6 +106,22 @@ func contactOf(c *client, to *wire.ContactCard) *wire.Contact {
 	return signed(c, o, to)
 }
 
+// frankedBy is a message of a member as another has it.
+func frankedBy(c *client, g wire.GroupID) *wire.FrankedMessage {
+	m := &wire.FrankedMessage{Content: []byte("Buy this!"), Key: secretOf("franking key"), Epoch: 3}
+	credential := must(c.pseudonym.Credential.Credential())
+	said := &seal.Franked{Domain: home, Group: g, Sender: must(wire.FrankedSender(&credential, c.mls.Signer.Public())), Epoch: m.Epoch,
+		Tag: must(seal.TagOf(g, m.Epoch, &wire.FrankedContent{Key: m.Key, Content: m.Content}))}
+	m.Frank = *must(said.Frank(signer("service"), uint64(now.Unix()/86400)))
+	return m
+}
+
+// reportOf is a report of a member for a message.
+func reportOf(c *client, m *wire.FrankedMessage, g wire.GroupID) *wire.AbuseReport {
+	return &wire.AbuseReport{Group: g, Credential: c.pseudonym.Credential, SignatureKey: c.mls.Signer.Public(), LinkKey: c.pseudonym.LinkKey.Bytes,
+		Messages: []wire.FrankedMessage{*m}, Reason: wire.ReasonSpam, Note: []byte("for the third time")}
+}
+
 // examples has all kinds of values that the stories do not have as the body of a
 // request or answer.
 func examples(t *testing.T) []example {
@@ -125,6 +145,7 @@ func examples(t *testing.T) []example {
 		return &f
 	}
 	same := func(*wire.Fanout) {}
+	franked := frankedBy(alice, g)
 	policy := &wire.GroupPolicy{Profile: wire.ProfilePseudonymous, MaxMembers: 50, ExternalJoins: true,
 		Admins: [][]byte{alice.pseudonym.Credential.User[:]}, Banned: [][]byte{bob.pseudonym.Credential.User[:]}}
 	request := &wire.Request{RecipientDomain: home, Operation: wire.OpSendMessage, Body: octets("body", 96), GroupStateKey: secretOf("group state key"),
@@ -152,7 +173,12 @@ func examples(t *testing.T) []example {
 		{"fanout of a commit", "Fanout", of(wire.FanoutCommit, func(f *wire.Fanout) { f.Roster = part })},
 		{"fanout of a commit without a roster", "Fanout", of(wire.FanoutCommit, same)},
 		{"fanout of a proposal", "Fanout", of(wire.FanoutProposal, same)},
-		{"fanout of a message", "Fanout", of(wire.FanoutApplication, same)},
+		{"fanout of a message", "Fanout", of(wire.FanoutApplication, func(f *wire.Fanout) { f.Frank = &franked.Frank })},
+		{"fanout of a message of a bare pseudonym", "Fanout", of(wire.FanoutApplication, same)},
+		{"franked content", "FrankedContent", &wire.FrankedContent{Key: franked.Key, Content: franked.Content}},
+		{"frank", "Frank", &franked.Frank},
+		{"franked message", "FrankedMessage", franked},
+		{"report of abuse", "AbuseReport", reportOf(alice, franked, g)},
 		{"fanout of a Welcome", "Fanout", of(wire.FanoutWelcome, func(f *wire.Fanout) { f.JoinInfo = octets("join info", 150) })},
 		{"fanout of a targeted message", "Fanout", of(wire.FanoutTargeted, func(f *wire.Fanout) { f.Sender = 2 })},
 		{"item", "Item", &wire.Item{Kind: wire.ItemDelivery, Address: alice.addressID("own"), Stream: alice.addressID("own"), Entry: entry, Inline: octets("payload", 272)}},
