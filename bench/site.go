@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"path/filepath"
 	"sync"
@@ -92,8 +93,16 @@ func (s *site) serve(dir string, groupDB, queueDB *badger.DB) error {
 	s.groups = &countingStore{Store: groups.New(groupDB)}
 	unlimited := ds.Limit{Every: time.Nanosecond, Burst: 1 << 30}
 	var dispatcher *ds.Dispatcher
+	suite, err := mls.X25519AES128GCM.Suite() // of those with Ed25519
+	if err != nil {
+		return err
+	}
+	signer, err := suite.GenerateSignatureKey(rand.Reader)
+	if err != nil {
+		return err
+	}
 	s.ds, err = ds.New(ds.Config{Domain: dsDomain, Store: s.groups, Key: secret.New(make([]byte, ds.KeySize)), Payments: gratis{},
-		MaxMembers: maxMembers, MaxRequest: 4 << 20, PerGroup: unlimited, PerLeaf: unlimited, Wake: func(refs []ds.Ref) { dispatcher.Wake(refs) }})
+		Signers: []*mls.SignatureKey{signer}, MaxMembers: maxMembers, MaxRequest: 4 << 20, PerGroup: unlimited, PerLeaf: unlimited, Wake: func(refs []ds.Ref) { dispatcher.Wake(refs) }})
 	if err != nil {
 		return err
 	}

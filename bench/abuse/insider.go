@@ -185,7 +185,11 @@ func (i *Insider) Say(ctx context.Context, text []byte) error {
 
 // SayWith is Say with the given tokens.
 func (i *Insider) SayWith(ctx context.Context, text []byte, paid [][]byte) error {
-	m, err := i.Group.Send(text, group.MessageOptions{})
+	tag, data, err := seal.TagContent(rand.Reader, i.ID(), i.Group.Epoch(), text)
+	if err != nil {
+		return err
+	}
+	m, err := i.Group.Send(data, group.MessageOptions{AuthenticatedData: tag[:]})
 	if err != nil {
 		return err
 	}
