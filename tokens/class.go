@@ -14,6 +14,7 @@ const (
 	Connect Class = "connect" // first contact: another user's KeyPackages
 	Publish Class = "publish" // own KeyPackages
 	Queue   Class = "queue"   // new queues and addresses
+	Report  Class = "report"  // reports of abuse
 )
 
 // validName reports whether s is 1 to 32 octets of lower-case letters, digits

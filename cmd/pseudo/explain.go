@@ -112,6 +112,8 @@ var codes = map[wire.Code]string{
 	wire.CodeNoConsent:          "they do not take that from you",
 	wire.CodeFull:               "something is full at the server; try again later",
 	wire.CodeReplaced:           "another program reads your queue; only one can",
+	wire.CodeInvalidReport:      "the server does not take that as proof: the messages may be too old to be reported",
+	wire.CodeUnsupported:        "the server does not do that",
 }
 
 // about is an error that concerns one of several things.
@@ -139,7 +141,7 @@ func explain(err error) (text string, code int) {
 		if refused.Code == wire.CodeRateLimited {
 			return fmt.Sprintf("that is too much at once; try again in %d s", refused.RetryAfter), exitRefused
 		}
-		if refused.Code == wire.CodeUnsupportedVersion {
+		if refused.Code == wire.CodeUnsupportedVersion || refused.Code == wire.CodeUnsupported {
 			return codes[refused.Code], exitUnsupported
 		}
 		return codes[refused.Code], exitRefused

@@ -75,7 +75,7 @@ func TestEveryErrorHasASentence(t *testing.T) {
 }
 
 func TestEveryCodeHasASentence(t *testing.T) {
-	for c := wire.CodeInternal; c <= wire.CodeReplaced; c++ {
+	for c := wire.CodeInternal; c <= wire.CodeUnsupported; c++ {
 		text, code := explain(fmt.Errorf("client: %w", &wire.Error{Code: c, RetryAfter: 7}))
 		if text == "" || strings.Contains(text, "wire") {
 			t.Errorf("code %d: %q", c, text)

@@ -76,6 +76,13 @@ type Config struct {
 	// and proposes nothing.
 	Signers []*mls.SignatureKey
 
+	// Reports takes reports of abuse. Nil refuses them as [wire.CodeUnsupported].
+	Reports Reports
+
+	// ReportDays is for how many days after it was sent a message may be reported.
+	// Default 30.
+	ReportDays int
+
 	// IdleDays is after how many days without a request a member is proposed to
 	// be removed, in groups that name the service among their external senders.
 	// Default 90; negative for never.
@@ -129,6 +136,7 @@ func (c *Config) validate() error {
 	if c.Profiles == nil {
 		c.Profiles = []wire.Profile{wire.ProfilePseudonymous}
 	}
+	orDefault(&c.ReportDays, 30)
 	orDefault(&c.IdleDays, 90)
 	orDefault(&c.MaxMembers, 1024)
 	orDefault(&c.MaxRequest, max(512<<10, int(min(c.MaxMembers, maxMembers))*128))
@@ -143,7 +151,7 @@ func (c *Config) validate() error {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	if c.MaxMembers > maxMembers || c.MaxRequest < 0 || c.MaxMessage < 0 || c.MaxAhead < 0 || c.PerGroup.Every < 0 || c.PerLeaf.Every < 0 ||
+	if c.MaxMembers > maxMembers || c.ReportDays < 0 || c.MaxRequest < 0 || c.MaxMessage < 0 || c.MaxAhead < 0 || c.PerGroup.Every < 0 || c.PerLeaf.Every < 0 ||
 		c.PerGroup.Burst < 1 || c.PerLeaf.Burst < 1 || c.Restored >= 1<<14 {
 		return errors.New("ds: a limit is out of range")
 	}

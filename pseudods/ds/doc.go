@@ -13,7 +13,7 @@
 // service opens what it needs and which it then forgets. Knowing the key allows
 // nothing by itself: every change is signed by a leaf, or by the leaf that a
 // newcomer brings. While a request is served the service sees the pseudonyms,
-// roles and timing of one group; it never sees content, identities or queues.
+// roles and timing of one group; it never sees content, identities or queues, but for what members report.
 // Whoever holds [Config.Key] and the store can read the messages that wait, which
 // are encrypted to their recipients, and count these.
 //
@@ -26,8 +26,18 @@
 // policy allows; proposing, proposing to leave, sending messages to all or to one
 // member, changing one's queue address; asking the members for access; the
 // information that it takes to join by a Welcome or from outside; which commit
-// began an epoch; and the keys by which the service signs. Reports of abuse are
-// refused.
+// began an epoch; the keys by which the service signs; and reporting abuse.
+//
+// # Franking and reports
+//
+// The service signs each message of a member with a [wire.PseudonymousCredential],
+// without seeing its content: who brought it, in which epoch and on which day, and
+// the tag by which the sender committed itself, see package seal. A member who got
+// it can show it to the service in a report, and open the sender's identity link:
+// so the service learns who is behind one pseudonym of one group, and some messages.
+// What it has verified it gives to [Config.Reports], without who reported, and keeps
+// nothing. Messages of bare pseudonyms, of accounts and to one member alone cannot be
+// reported.
 //
 // Beside a group the service keeps its roster, which it cannot read, as the parts
 // that commits brought: a newcomer gets those of the epoch that it joins.

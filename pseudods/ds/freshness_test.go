@@ -45,7 +45,7 @@ func TestINV03NothingUnsignedOrStale(t *testing.T) {
 		"no key":            {func(w *wire.Request) { w.GroupStateKey = secret.Bytes{} }, wire.CodeNotAllowed},
 		"tokens for a gift": {func(w *wire.Request) { w.Tokens = [][]byte{{1}} }, wire.CodeTokenInvalid},
 		"other operation":   {func(w *wire.Request) { w.Operation = wire.OpPropose }, wire.CodeMalformed},
-		"unknown operation": {func(w *wire.Request) { w.Operation = wire.OpReportAbuse }, wire.CodeNotAllowed},
+		"unknown operation": {func(w *wire.Request) { w.Operation = 0x00FF }, wire.CodeNotAllowed},
 		"unknown group":     {func(w *wire.Request) { w.Body = append([]byte{^w.Body[0]}, w.Body[1:]...) }, wire.CodeNotAllowed},
 		"trailing octet":    {func(w *wire.Request) { w.Body = append(w.Body, 0) }, wire.CodeMalformed},
 	} {

@@ -54,6 +54,8 @@ func newOperations() map[wire.Operation]operation {
 			id: func(b body) wire.GroupID { return b.(*wire.OutcomeQuery).Group }, opens: true, do: doCommitOutcome},
 		wire.OpAccessRequest: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.AccessRequest) },
 			id: func(b body) wire.GroupID { return b.(*wire.AccessRequest).Group }, changes: true, unchecked: true, do: doAccessRequest},
+		wire.OpReportAbuse: {auth: by(wire.AuthLeaf), body: func() body { return new(wire.AbuseReport) },
+			id: func(b body) wire.GroupID { return b.(*wire.AbuseReport).Group }, opens: true, do: doReport},
 		wire.OpWelcomeInfo:        query(operation{auth: by(wire.AuthJoiner), signer: joinerOfWelcome, do: doWelcomeInfo}),
 		wire.OpExternalCommitInfo: query(operation{auth: by(wire.AuthNone), opens: true, do: doExternalCommitInfo}),
 	}

@@ -48,6 +48,8 @@ var refusals = []struct {
 	{wire.ErrVersion, wire.CodeUnsupportedVersion},
 	{errTooLarge, wire.CodeTooLarge},
 	{errNoTag, wire.CodeMalformed},
+	{errUnproved, wire.CodeInvalidReport},
+	{ErrReportsFull, wire.CodeFull},
 	{publicgroup.ErrTooLarge, wire.CodeTooLarge},
 	{publicgroup.ErrTooManyMembers, wire.CodeFull},
 	{publicgroup.ErrTooManyProposals, wire.CodeFull},

@@ -50,6 +50,8 @@ type request struct {
 	tends  bool                      // the service's own doing after the request
 	// retained are its messages, if they are to be kept.
 	retained []Retained
+	// report is what it proves, for [Config.Reports].
+	report *Report
 }
 
 type body interface {
@@ -206,7 +208,10 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 		return nil, err
 	}
 	if !op.changes || g.void {
-		return answer, r.spend(ctx)
+		if err := r.spend(ctx); err != nil {
+			return nil, err
+		}
+		return answer, r.handIn(ctx)
 	}
 	if err := s.remember(g, r.Request, r.digest, answer); err != nil {
 		return nil, err

@@ -83,6 +83,10 @@ func StatusOf(c wire.Code) int {
 		return http.StatusTooManyRequests
 	case wire.CodeFull:
 		return http.StatusInsufficientStorage
+	case wire.CodeInvalidReport:
+		return http.StatusUnprocessableEntity
+	case wire.CodeUnsupported:
+		return http.StatusNotImplemented
 	}
 	return http.StatusInternalServerError
 }

@@ -68,6 +68,8 @@ var codeNames = map[wire.Code]string{
 	wire.CodeNoConsent:          "no_consent",
 	wire.CodeFull:               "full",
 	wire.CodeReplaced:           "replaced",
+	wire.CodeInvalidReport:      "invalid_report",
+	wire.CodeUnsupported:        "unsupported",
 }
 
 // codeMeanings say what a code tells beyond its name.
@@ -91,6 +93,8 @@ var codeMeanings = map[wire.Code]string{
 	wire.CodeNoConsent:          "the user does not want to be reached by this party",
 	wire.CodeFull:               "a queue, group or store has reached its bound",
 	wire.CodeReplaced:           "a newer reader of the queue took over",
+	wire.CodeInvalidReport:      "a report of abuse does not prove what it says",
+	wire.CodeUnsupported:        "the service does not do that",
 }
 
 // TestNumbersOfTheDocument: operations and codes have the names of the document

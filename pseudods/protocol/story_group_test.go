@@ -22,10 +22,15 @@ type free struct{}
 
 func (free) Verify(wire.Operation, [][]byte) (ds.Payment, error) { return nil, nil }
 
+// docket takes all reports.
+type docket struct{}
+
+func (docket) Take(context.Context, *ds.Report) error { return nil }
+
 func newDS() *ds.Service {
 	return must(ds.New(ds.Config{Domain: home, Store: grouptest.NewReference(), Key: secretOf("delivery service"), Payments: free{},
 		Rand:    seeded("delivery service's randomness"),
-		Signers: []*mls.SignatureKey{signer("service")}, Now: func() time.Time { return now }}))
+		Reports: docket{}, Signers: []*mls.SignatureKey{signer("service")}, Now: func() time.Time { return now }}))
 }
 
 // groupStory is the life of a group, played with a delivery service.
@@ -53,6 +58,7 @@ func tellGroups(t *testing.T) *groupStory {
 	s.targeted(bob, 0)
 	s.commit("update", wire.OpUpdate, alice, group.CommitOptions{ForcePath: true})
 	s.asides(bob)
+	s.report(alice, bob)
 	s.add("add_clients", wire.OpAddClients, alice, phone)
 	s.join(phone)
 	s.commit("remove_clients", wire.OpRemoveClients, alice, group.CommitOptions{Proposals: []*mls.Proposal{group.Remove(must(phone.OwnLeaf()))}})
@@ -305,6 +311,12 @@ func (s *groupStory) asides(c *client) {
 		"OutcomeQuery", &wire.OutcomeQuery{Group: c.id(), Epoch: c.Epoch()}, "CommitOutcome")
 	s.ask("access_request", &wire.Request{Operation: wire.OpAccessRequest, Auth: s.leaf(c), Tokens: [][]byte{paidToken("access_request")}}, c.mls.Signer,
 		"AccessRequest", &wire.AccessRequest{Group: c.id(), Key: [32]byte(hpkeKey(wire.X25519, "access").Public().Public)}, "Empty")
+}
+
+// report has a member report another.
+func (s *groupStory) report(by, c *client) {
+	s.ask("report_abuse", &wire.Request{Operation: wire.OpReportAbuse, GroupStateKey: by.stateKey(), Auth: s.leaf(by), Tokens: [][]byte{paidToken("report_abuse")}},
+		by.mls.Signer, "AbuseReport", reportOf(c, frankedBy(c, c.id()), c.id()), "Empty")
 }
 
 // policy has a member change the policy.

@@ -202,7 +202,7 @@ func examples(t *testing.T) []example {
 }
 
 func errorExamples() (out []example) {
-	for code := wire.CodeInternal; code <= wire.CodeReplaced; code++ {
+	for code := wire.CodeInternal; code <= wire.CodeUnsupported; code++ {
 		e := &wire.Error{Code: code}
 		switch code {
 		case wire.CodeWrongEpoch:

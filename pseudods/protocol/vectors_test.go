@@ -117,8 +117,8 @@ func TestRequests(t *testing.T) {
 			checkRequest(t, v)
 		})
 	}
-	for op, name := range operationNames {
-		if !done[name] && op != wire.OpReportAbuse {
+	for _, name := range operationNames {
+		if !done[name] {
 			t.Errorf("no vector has the operation %s", name)
 		}
 	}

@@ -31,12 +31,12 @@ func TestDefaults(t *testing.T) {
 		priced = append(priced, string(class))
 	}
 	slices.Sort(priced)
-	if !slices.Equal(issued, priced) || len(issued) != 5 {
+	if !slices.Equal(issued, priced) || len(issued) != 6 {
 		t.Errorf("issued %v, priced %v", issued, priced)
 	}
 	// Whatever makes something or asks something of a stranger costs.
 	for _, name := range []string{"create-group", "create-queue", "connection-request", "connection-key-package", "group-key-package", "publish-key-packages",
-		"add-users", "external-join", "external-commit-info", "access-request"} {
+		"add-users", "external-join", "external-commit-info", "access-request", "report-abuse"} {
 		if c.Prices.Prices[name].Count != 1 {
 			t.Errorf("%s costs %+v", name, c.Prices.Prices[name])
 		}

@@ -43,8 +43,8 @@ func openPlace(p *Place, private *Private) (dir, keys, fences daemon.Dir, err er
 }
 
 // openDelivery opens the delivery service. to gets the keys by which deliveries
-// are signed.
-func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to func([]*mls.SignatureKey) ds.Deliverer) (d *delivery, err error) {
+// are signed. reports may be nil.
+func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, reports ds.Reports, to func([]*mls.SignatureKey) ds.Deliverer) (d *delivery, err error) {
 	d = &delivery{log: log}
 	defer func() {
 		if err != nil {
@@ -79,7 +79,7 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, to f
 	desk.SetLook(d.redeemer.look)
 	d.redeemer.use = desk.SetTill
 	d.service, err = ds.New(ds.Config{
-		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: d.store.Restored(), Signers: d.keys, MaxRequest: int(c.DS.maxRequest()),
+		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: d.store.Restored(), Signers: d.keys, Reports: reports, MaxRequest: int(c.DS.maxRequest()),
 		Profiles: profiles, Retain: c.DS.Retain, IdleDays: c.DS.IdleDays,
 		MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, PerGroup: c.DS.PerGroup.limit(), PerLeaf: c.DS.PerLeaf.limit(),
 		Wake: func(refs []ds.Ref) { d.dispatcher.Wake(refs) },

@@ -22,6 +22,7 @@ func DefaultPrices(issuer string) *tokens.PriceList {
 	for class, operations := range map[tokens.Class][]string{
 		tokens.Create:  {wire.OpCreateGroup.PriceName()},
 		tokens.Send:    {wire.OpAddUsers.PriceName(), wire.OpExternalJoin.PriceName(), wire.OpExternalCommitInfo.PriceName(), wire.OpAccessRequest.PriceName(), wire.PriceBurst},
+		tokens.Report:  {wire.OpReportAbuse.PriceName()},
 		tokens.Queue:   {wire.OpCreateQueue.PriceName()},
 		tokens.Publish: {wire.OpPublishKeyPackages.PriceName()},
 		tokens.Connect: {wire.OpConnectionPackages.PriceName(), wire.OpGroupPackages.PriceName(), wire.OpConnectionRequest.PriceName()},
@@ -43,8 +44,11 @@ func defaultIssuer(name string, list *tokens.PriceList) host.Config {
 			continue
 		}
 		policy := host.Class{Name: string(class), Tokens: 64, BatchSizes: []int{1, 8}}
-		if class == tokens.Send {
+		switch class {
+		case tokens.Send:
 			policy.Tokens, policy.BatchSizes = 320, []int{1, 32}
+		case tokens.Report: // who decides reports has a day of 24 hours, too
+			policy.Tokens = 16
 		}
 		policy.Types = []string{list.Classes[class].TokenType.String()}
 		c.Classes = append(c.Classes, policy)

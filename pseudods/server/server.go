@@ -135,7 +135,11 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 		if s.qs != nil {
 			d.own = s.qs.service
 		}
-		delivery, err := openDelivery(c, client, s.log, m, func(keys []*mls.SignatureKey) ds.Deliverer {
+		var reports ds.Reports
+		if s.moderation != nil {
+			reports = s.moderation.docket
+		}
+		delivery, err := openDelivery(c, client, s.log, m, reports, func(keys []*mls.SignatureKey) ds.Deliverer {
 			d.signer = func() *mls.SignatureKey { return keys[0] }
 			return d
 		})

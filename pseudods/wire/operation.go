@@ -76,6 +76,7 @@ var priceNames = map[Operation]string{
 	OpExternalCommitInfo: "external-commit-info",
 	OpAccessRequest:      "access-request",
 	OpChangePolicy:       "change-policy",
+	OpReportAbuse:        "report-abuse",
 	OpCreateQueue:        "create-queue",
 	OpPublishKeyPackages: "publish-key-packages",
 	OpConnectionPackages: "connection-key-package",

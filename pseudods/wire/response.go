@@ -52,8 +52,12 @@ const (
 	CodeFull Code = 18
 	// CodeReplaced: a newer reader of the queue took over.
 	CodeReplaced Code = 19
+	// CodeInvalidReport: a report of abuse does not prove what it says.
+	CodeInvalidReport Code = 20
+	// CodeUnsupported: the service does not do that.
+	CodeUnsupported Code = 21
 
-	lastCode = CodeReplaced
+	lastCode = CodeUnsupported
 )
 
 // Error is a refusal. It implements error; its text never holds an identifier.
