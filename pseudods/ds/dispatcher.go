@@ -166,9 +166,12 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
 	if err != nil || m == nil {
 		return false, err
 	}
-	p, err := d.service.openMessage(ref.Group, m)
-	if err != nil {
-		return false, err
+	at := place{ref, m.Sequence}
+	p := d.service.hand.get(at)
+	if p == nil {
+		if p, err = d.service.openMessage(ref.Group, m); err != nil {
+			return false, err
+		}
 	}
 	outcomes := map[wire.Outcome]int{}
 	var lost losses
@@ -190,6 +193,7 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
 	if err := store.Done(ctx, ref.Group, ref.Lane, m.Sequence); err != nil {
 		return false, err
 	}
+	d.service.hand.drop(at)
 	if d.cfg.Report != nil {
 		d.cfg.Report(outcomes)
 	}

@@ -67,3 +67,27 @@ func Changing() (out []wire.Operation) {
 	}
 	return out
 }
+
+// InHand is how many parcels wait in memory.
+func (s *Service) InHand() int { return len(s.hand.parcels) }
+
+// HandHolds puts n parcels of one payload into a hand, and returns how many of
+// them it has then.
+func HandHolds(n int, payload []byte) (held int) {
+	var h hand
+	for i := range n {
+		h.put(place{sequence: uint64(i)}, &parcel{shipments: []*shipment{{Delivery: wire.Delivery{Payload: payload}}}})
+	}
+	for i := range n {
+		if h.get(place{sequence: uint64(i)}) != nil {
+			held++
+		}
+	}
+	for i := range n {
+		h.drop(place{sequence: uint64(i)})
+	}
+	if h.octets != 0 {
+		panic("ds: octets are in hand that no parcel has")
+	}
+	return held
+}

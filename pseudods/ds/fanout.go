@@ -1,6 +1,7 @@
 package ds
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -46,6 +47,7 @@ func (p *parcel) UnmarshalTLS(r *tlscodec.Reader) {
 	r.Vector(func(r *tlscodec.Reader) {
 		s := new(shipment)
 		s.Delivery.UnmarshalTLS(r)
+		s.leaves = make([]mls.LeafIndex, 0, len(s.Recipients))
 		for range s.Recipients {
 			s.leaves = append(s.leaves, mls.LeafIndex(r.Uint32()))
 		}
@@ -129,6 +131,9 @@ func (f *fanout) add(domain string, payload []byte) *shipment {
 	return s
 }
 
+// saltBuffer is how much randomness is drawn at a time for entries.
+const saltBuffer = 1 << 10
+
 // toAll sends a message to all members of the epoch as it is, its sender too: a
 // queue service that saw all but one would know who sent it, and a sender's
 // other devices read along.
@@ -144,6 +149,7 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 		return err
 	}
 	shipments := map[string]*shipment{}
+	salts := bufio.NewReaderSize(f.service.cfg.Rand, saltBuffer)
 	for i := range f.group.header.pages {
 		p, err := f.group.page(i)
 		if err != nil {
@@ -154,7 +160,7 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 				continue
 			}
 			s := seal.DeliverySecret{Bytes: a.Secret}
-			sealed, err := seal.SealEntry(f.service.cfg.Rand, s, entry)
+			sealed, err := seal.SealEntry(salts, s, entry)
 			if err != nil {
 				return err
 			}
@@ -163,7 +169,8 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 				to = f.add(a.Address.Domain, payload)
 				shipments[a.Address.Domain] = to
 				// Most often all have one provider.
-				to.Recipients = make([]wire.Recipient, 0, (len(f.group.header.pages)-i)*pageSize)
+				room := (len(f.group.header.pages) - i) * pageSize
+				to.Recipients, to.leaves = make([]wire.Recipient, 0, room), make([]mls.LeafIndex, 0, room)
 			}
 			to.to(mls.LeafIndex(i*pageSize+place), f.recipient(&a.Address, s, sealed))
 		}
@@ -235,7 +242,7 @@ func (f *fanout) finish() error {
 			}
 			m.Parts, b = append(m.Parts, part), b[n:]
 		}
-		f.group.messages = append(f.group.messages, m)
+		f.group.messages, f.group.parcels = append(f.group.messages, m), append(f.group.parcels, f.parcels[domain])
 	}
 	return nil
 }

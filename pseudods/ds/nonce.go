@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
+	"sync"
 
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -74,9 +75,9 @@ func (s *Service) remember(g *session, r *wire.Request, digest [32]byte, answer 
 		return err
 	}
 	g.putPlain(expiry, sealed)
-	from := []byte{keyExpiry}
+	from, now := []byte{keyExpiry}, uint64(s.cfg.Now().Unix())
 	for range maxExpired {
-		if g.base == 0 {
+		if g.base == 0 || s.young.until(g.id) >= now {
 			break
 		}
 		found, err := g.read(Lookup{Key: from, Prefix: 1})
@@ -85,7 +86,8 @@ func (s *Service) remember(g *session, r *wire.Request, digest [32]byte, answer 
 		}
 		b, ok := s.open(g.id, found[0].Key, found[0].Value)
 		if ok && len(b) == 1+nameSize+8 {
-			if binary.BigEndian.Uint64(b[1+nameSize:]) >= uint64(s.cfg.Now().Unix()) {
+			if expires := binary.BigEndian.Uint64(b[1+nameSize:]); expires >= now {
+				s.young.set(g.id, expires)
 				return nil
 			}
 			g.delete(b[:1+nameSize])
@@ -94,6 +96,33 @@ func (s *Service) remember(g *session, r *wire.Request, digest [32]byte, answer 
 		from = append(found[0].Key, 0)
 	}
 	return nil
+}
+
+// young remembers when the oldest answers of groups expire, so that not every
+// request has to read them. Others of a group may expire sooner, and then stay
+// until that one does, minutes later at most.
+type young struct {
+	// mu guards expires.
+	mu      sync.Mutex
+	expires map[wire.GroupID]uint64
+}
+
+// maxYoung is how many groups are remembered at once.
+const maxYoung = 1 << 16
+
+func (y *young) until(g wire.GroupID) uint64 {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.expires[g]
+}
+
+func (y *young) set(g wire.GroupID, expires uint64) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if y.expires == nil || len(y.expires) >= maxYoung {
+		y.expires = map[wire.GroupID]uint64{}
+	}
+	y.expires[g] = expires
 }
 
 // derive gives a key of the service for one purpose and context.

@@ -23,6 +23,10 @@ type Service struct {
 	// busy has one lock for some of the groups, so that requests of one group
 	// rarely start over. What is right does not depend on it.
 	busy [256]sync.Mutex
+	// hand gives the dispatcher what was just made durable.
+	hand hand
+	// young says of groups before when none of their answers expires.
+	young young
 }
 
 // New returns a service, or an error if the configuration makes no sense.
@@ -281,6 +285,7 @@ func (s *Service) commit(ctx context.Context, g *session, b *Batch) error {
 		refs := make([]Ref, len(b.Messages))
 		for i, m := range b.Messages {
 			refs[i] = Ref{g.id, m.Lane}
+			s.hand.put(place{refs[i], g.sequence + 1}, g.parcels[i])
 		}
 		s.cfg.Wake(refs)
 	}

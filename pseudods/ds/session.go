@@ -54,6 +54,7 @@ type session struct {
 	sealed   map[string]pending
 	deletes  map[string]bool
 	messages []Message
+	parcels  []*parcel // what is in them
 }
 
 // newSession reads a group's head; there is none if base is 0.

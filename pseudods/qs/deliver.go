@@ -133,7 +133,7 @@ func (s *Service) sealItems(ctx context.Context, payload []byte, id *wire.Payloa
 		}
 		errs[i] = s.sealItem(ctx, &all[i], &o.item)
 	})
-	appends, from = make([]Append, 0, len(out)), make([]int, 0, len(out))
+	appends, from = all[:0], make([]int, 0, len(out))
 	for i := range out {
 		switch {
 		case !out[i].known, errors.Is(errs[i], ErrNotFound):
