@@ -22,7 +22,7 @@ func TestAttacksWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, c := range cells {
-				if c.Defence == at && c.Attack.Effects == 0 {
+				if c.Sweep == "" && c.Defence == at && c.Attack.Effects == 0 {
 					t.Errorf("no effect under %s", c.Defence)
 				}
 				if c.Idle.Effects != 0 {

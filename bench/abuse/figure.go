@@ -26,6 +26,10 @@ func (c *Cell) Figures() []Figure {
 			"accounts": c.Budget.Accounts, "addresses": c.Budget.Addresses}})
 	}
 	n := float64(c.Attack.Effects)
+	if c.Sweep != "" {
+		has := map[string]int{"addresses": c.Budget.Addresses, "accounts": c.Budget.Accounts}
+		return []Figure{{"abuse_by_" + c.Sweep, "effects/h", n / c.Hours, map[string]any{"scenario": c.Scenario.Name, "defence": c.Defence, c.Sweep: has[c.Sweep]}}}
+	}
 	add("abuse_effects", "effects/account/h", n/float64(c.Budget.Accounts)/c.Hours)
 	add("abuse_honest_loss", "%", c.Attack.loss())
 	add("abuse_honest_loss_idle", "%", c.Idle.loss())
@@ -68,6 +72,10 @@ func (t *Tally) delay() float64 {
 
 // String is a cell for people.
 func (c *Cell) String() string {
+	name := c.Defence
+	if c.Sweep != "" {
+		name = fmt.Sprintf("%s, %d accounts, %d addresses", name, c.Budget.Accounts, c.Budget.Addresses)
+	}
 	return fmt.Sprintf("%s\t%s\t%d effects; honest users lost %d of %d and waited %.1f s (%d and %.1f s without the attack); %d tokens, %d pairs linked",
-		c.Scenario.Name, c.Defence, c.Attack.Effects, c.Attack.Lost, c.Attack.Wanted, c.Attack.delay(), c.Idle.Lost, c.Idle.delay(), c.Tokens, c.Links)
+		c.Scenario.Name, name, c.Attack.Effects, c.Attack.Lost, c.Attack.Wanted, c.Attack.delay(), c.Idle.Lost, c.Idle.delay(), c.Tokens, c.Links)
 }

@@ -32,6 +32,9 @@ type Cell struct {
 	Defence  string
 	Budget   Budget
 	Hours    float64 // of attack
+	// Sweep is what of the budget differs from the scenario's, by its name in results;
+	// empty for a cell of the matrix.
+	Sweep string
 	// Idle is the tally without the attack.
 	Attack, Idle Tally
 	// Tokens that the attacker spent, octets that it sent, and the work of its proofs.
@@ -85,13 +88,16 @@ func Run(ctx context.Context, o Options) ([]Cell, error) {
 				if control && (s.Control == "" || k.Name != cmp.Or(s.ControlUnder, Defences[0].Name)) {
 					continue
 				}
-				c, err := o.play(ctx, s, k, control)
-				if err != nil {
-					return out, fmt.Errorf("abuse: %s under %s: %w", s.Name, k.Name, err)
+				if err := o.add(ctx, &out, s, k, o.budget(s), "", control); err != nil {
+					return out, err
 				}
-				out = append(out, *c)
-				if o.Progress != nil {
-					o.Progress(*c)
+			}
+			if !s.Sweep {
+				continue
+			}
+			for _, v := range o.sweeps(k.Name) {
+				if err := o.add(ctx, &out, s, k, v.budget, v.of, false); err != nil {
+					return out, err
 				}
 			}
 		}
@@ -99,8 +105,161 @@ func Run(ctx context.Context, o Options) ([]Cell, error) {
 	return out, nil
 }
 
+// add plays a scenario and adds its cell.
+func (o *Options) add(ctx context.Context, out *[]Cell, s *Scenario, k *Kind, b Budget, sweep string, control bool) error {
+	c, err := o.play(ctx, s, k, b, control)
+	if err != nil {
+		return fmt.Errorf("abuse: %s under %s: %w", s.Name, k.Name, err)
+	}
+	c.Sweep = sweep
+	*out = append(*out, *c)
+	if o.Progress != nil {
+		o.Progress(*c)
+	}
+	return nil
+}
+
+// budget is what the attacker has in a cell of the matrix.
+func (o *Options) budget(s *Scenario) Budget {
+	b := DefaultBudget
+	if o.Quick {
+		b.Accounts, b.Cores = max(1, s.Accounts), 4*max(1, s.Accounts)
+	}
+	return b
+}
+
+// variant is a budget that differs from the default in one respect.
+type variant struct {
+	of     string
+	budget Budget
+}
+
+// sweeps are the budgets by which the sensitivity to the attacker's means is
+// measured: addresses where they are limited, accounts where these are.
+func (o *Options) sweeps(defence string) (out []variant) {
+	addresses, accounts := []int{1, 10, 100}, []int{1, 4, 16}
+	if o.Quick {
+		addresses, accounts = addresses[:2], accounts[:2]
+	}
+	switch defence {
+	case "address":
+		for _, n := range addresses {
+			b := DefaultBudget
+			b.Addresses = n
+			out = append(out, variant{"addresses", b})
+		}
+	case "identity", "default":
+		for _, n := range accounts {
+			b := DefaultBudget
+			b.Accounts = n
+			out = append(out, variant{"accounts", b})
+		}
+	}
+	return out
+}
+
+// memory is where Linux has a file system in memory.
+const memory = "/dev/shm"
+
+// Control is the name of the defence of control runs.
+const Control = "control"
+
+// Run plays scenarios under defences.
+func Run(ctx context.Context, o Options) ([]Cell, error) {
+	for _, name := range o.Only {
+		if !slices.ContainsFunc(Scenarios, func(s Scenario) bool { return s.Name == name }) {
+			return nil, fmt.Errorf("abuse: no scenario %q", name)
+		}
+	}
+	for _, name := range o.Defences {
+		if !slices.ContainsFunc(Defences, func(k Kind) bool { return k.Name == name }) {
+			return nil, fmt.Errorf("abuse: no defence %q", name)
+		}
+	}
+	if info, err := os.Stat(memory); o.Dir == "" && err == nil && info.IsDir() {
+		o.Dir = memory
+	}
+	var out []Cell
+	for i := range Scenarios {
+		s := &Scenarios[i]
+		if len(o.Only) > 0 && !slices.Contains(o.Only, s.Name) {
+			continue
+		}
+		for j := range Defences {
+			k := &Defences[j]
+			if len(o.Defences) > 0 && !slices.Contains(o.Defences, k.Name) {
+				continue
+			}
+			for _, control := range []bool{true, false} {
+				if control && (s.Control == "" || k.Name != cmp.Or(s.ControlUnder, Defences[0].Name)) {
+					continue
+				}
+				if err := o.add(ctx, &out, s, k, o.budget(s), "", control); err != nil {
+					return out, err
+				}
+			}
+			if !s.Sweep {
+				continue
+			}
+			for _, v := range o.sweeps(k.Name) {
+				if err := o.add(ctx, &out, s, k, v.budget, v.of, false); err != nil {
+					return out, err
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// add plays a scenario and adds its cell.
+func (o *Options) add(ctx context.Context, out *[]Cell, s *Scenario, k *Kind, b Budget, sweep string, control bool) error {
+	c, err := o.play(ctx, s, k, b, control)
+	if err != nil {
+		return fmt.Errorf("abuse: %s under %s: %w", s.Name, k.Name, err)
+	}
+	c.Sweep = sweep
+	*out = append(*out, *c)
+	if o.Progress != nil {
+		o.Progress(*c)
+	}
+	return nil
+}
+
+// budget is what the attacker has in a cell of the matrix.
+func (o *Options) budget(s *Scenario) Budget {
+	b := DefaultBudget
+	if o.Quick {
+		b.Accounts, b.Cores = max(1, s.Accounts), 4*max(1, s.Accounts)
+	}
+	return b
+}
+
+// variant is a budget that differs from the default in one respect.
+type variant struct {
+	of     string
+	budget Budget
+}
+
+// sweeps are the budgets by which the sensitivity to the attacker's means is
+// measured: addresses where they are limited, accounts where these are.
+func sweeps(defence string) (out []variant) {
+	for _, n := range []int{1, 10, 100} {
+		b := DefaultBudget
+		if b.Addresses = n; defence == "none" || defence == "address" {
+			out = append(out, variant{"addresses", b})
+		}
+	}
+	for _, n := range []int{1, 4, 16} {
+		b := DefaultBudget
+		if b.Accounts = n; defence == "none" || defence == "identity" || defence == "default" {
+			out = append(out, variant{"accounts", b})
+		}
+	}
+	return out
+}
+
 // play plays a scenario with and without the attack.
-func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, control bool) (*Cell, error) {
+func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, b Budget, control bool) (*Cell, error) {
 	c := &Cell{Scenario: s, Defence: k.Name}
 	if control {
 		c.Defence = Control
@@ -114,9 +273,7 @@ func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, control bool) 
 		}
 		w.Attacking, w.Control, w.Sessions, w.Window = attacking, control, s.sessions(o.Quick), s.window(o.Quick)
 		w.Hours = (time.Duration(w.Sessions) * w.Window).Hours()
-		if o.Quick {
-			w.Budget.Accounts, w.Budget.Cores = max(1, s.Accounts), 4*max(1, s.Accounts)
-		}
+		w.Budget = b
 		if err := errors.Join(w.play(s), w.close()); err != nil {
 			return nil, err
 		}

@@ -27,6 +27,9 @@ type Scenario struct {
 	// Accounts, if not 0, is how many accounts the attacker has in a quick run,
 	// instead of one.
 	Accounts int
+	// Sweep has the scenario played with other numbers of addresses and of accounts,
+	// too: see sweeps.
+	Sweep bool
 	// Play sets the scene, starts processes, calls [World.Run] once, and counts. It
 	// must attack by [World.Attack] alone.
 	Play func(ctx context.Context, w *World) error

@@ -23,6 +23,8 @@ var titles = map[string]string{
 	"size_advantage":          "Matching of lengths: advantage over guessing",
 	"size_cost":               "Cost of padding",
 	"abuse_effects":           "Effects of the attack, for each account and hour",
+	"abuse_by_addresses":      "Effects of the attack, by network addresses of the attacker",
+	"abuse_by_accounts":       "Effects of the attack, by accounts of the attacker",
 	"abuse_honest_loss":       "What honest users wanted in vain",
 	"abuse_honest_loss_idle":  "What honest users wanted in vain, without the attack",
 	"abuse_honest_delay":      "How long honest users waited",
