@@ -2,7 +2,9 @@ package abuse
 
 import (
 	"cmp"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -75,6 +77,29 @@ func TestNames(t *testing.T) {
 		seen[k.Name] = true
 		if d := k.New(); k.Foreign && d.Traits().Limits {
 			t.Errorf("defence %q is foreign and switches the product's limits on", k.Name)
+		}
+	}
+}
+
+// TestResearchShowsTheExample: the worked example of the documentation is the one
+// that is compiled and run, and the documentation names all defences.
+func TestResearchShowsTheExample(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/research.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(source), "// begin of the example in docs/research.md\n\n")
+	code, _, found := strings.Cut(rest, "\n// end of the example")
+	if !found || !strings.Contains(string(doc), "```go\n"+strings.TrimRight(code, "\n")+"\n```\n") {
+		t.Error("docs/research.md does not hold the example")
+	}
+	for _, k := range Defences {
+		if !strings.Contains(string(doc), "| `"+k.Name+"` |") {
+			t.Errorf("docs/research.md does not name the defence %q", k.Name)
 		}
 	}
 }

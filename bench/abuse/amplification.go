@@ -16,7 +16,7 @@ var amplification = Scenario{
 	Attacker: "each account makes a group of 48 clients of its own, each with a queue, and sends ten messages a second to it",
 	Load:     "two people write to each other every ten seconds in a group without the attacker",
 	Effect:   "an entry that the services brought into a queue for the attacker",
-	Sessions: 1, Window: 5 * time.Minute, Quick: 20 * time.Second,
+	Sessions: 1, Window: time.Minute, Quick: 20 * time.Second,
 	Play: playAmplification,
 }
 

@@ -17,7 +17,7 @@ var connectionSpam = Scenario{
 	Attacker: "each account has the victim's contact card and asks for contact every two seconds, each time under a new name",
 	Load:     "three people with the card ask for contact at some time of the first day; the victim looks at one request every ten seconds, accepts those people and blocks all others",
 	Effect:   "a request for contact that the victim's client had to open",
-	Sessions: 2, Window: time.Hour, Quick: 6 * time.Minute, Sweep: true,
+	Sessions: 2, Window: 20 * time.Minute, Quick: 6 * time.Minute, Sweep: true,
 	Play: playConnectionSpam,
 }
 

@@ -13,7 +13,7 @@ var doubleSpend = Scenario{
 	Load:     "three people ask for contact at some time, each with a token of its own",
 	Effect:   "a request for contact that arrived without a token of its own",
 	Control:  "each node keeps a list of spent tokens of its own", ControlUnder: "tokens",
-	Window: time.Hour, Quick: 10 * time.Minute,
+	Window: 20 * time.Minute, Quick: 10 * time.Minute,
 	Play: playDoubleSpend,
 }
 

@@ -17,7 +17,7 @@ var tokenHoarding = Scenario{
 	Attacker: "each account fetches all tokens that it gets for first contact on five days, and asks the victim for contact twice a second on the fifth until they are used up",
 	Load:     "three people ask for contact at some time of that day, as in connection-spam",
 	Effect:   "a request for contact that the victim's client had to open",
-	Sessions: 1, Window: 20 * time.Minute, Quick: 4 * time.Minute,
+	Sessions: 1, Window: 10 * time.Minute, Quick: 4 * time.Minute,
 	Play: playHoarding,
 }
 

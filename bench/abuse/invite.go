@@ -14,7 +14,7 @@ var inviteSpam = Scenario{
 	Attacker: "each account is a contact of the victim, and every three seconds makes a group and adds the victim to it",
 	Load:     "another contact adds the victim to a group every minute; the victim's client reads every second and refills its pools every half an hour",
 	Effect:   "a group in which the victim found itself",
-	Sessions: 1, Window: 20 * time.Minute, Quick: 4 * time.Minute,
+	Sessions: 1, Window: 8 * time.Minute, Quick: 4 * time.Minute,
 	Play: playInviteSpam,
 }
 

@@ -17,7 +17,7 @@ var queueOverflow = Scenario{
 	Attacker: "each account is a member of one group with the victim and sends five messages a second, while the victim is offline; it pays for bursts",
 	Load:     "the victim reads when the session is about to end; a friend writes to it in another group every five seconds. Its queue takes 400 entries, not 10,000",
 	Effect:   "a message of the friend that found the victim's queue full",
-	Sessions: 1, Window: 15 * time.Minute, Quick: 150 * time.Second,
+	Sessions: 1, Window: 6 * time.Minute, Quick: 150 * time.Second,
 	Play: playOverflow,
 }
 

@@ -13,7 +13,7 @@ var sybilFarming = Scenario{
 	Attacker: "buys accounts, uses each for one day only, and has each ask the victim for contact once a second until nothing is left of its allowance, one account after the other",
 	Load:     "three people ask for contact at some time of the first day, as in connection-spam",
 	Effect:   "a request for contact that the victim's client had to open",
-	Accounts: 6, Sessions: 2, Window: time.Hour, Quick: 4 * time.Minute,
+	Accounts: 6, Sessions: 2, Window: 20 * time.Minute, Quick: 4 * time.Minute,
 	Play: playSybil,
 }
 
