@@ -88,6 +88,7 @@ storage/postgres/allowances    <- privacypass/attester storage/postgres
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/ledger        <- privacypass privacypass/verify storage/postgres tokens
 storage/postgres/pgtest        <- storage/postgres
+storage/postgres/queues        <- internal/secret pseudods/qs pseudods/wire storage/postgres
 storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/faults storage/storagetest/linear tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/faults storage/storagetest/linear
 storage/storagetest/queuetest  <- pseudods/qs pseudods/wire storage/storagetest/faults storage/storagetest/linear

@@ -55,11 +55,26 @@ func (r *readers) wake(queue wire.QueueID) bool {
 	if n == nil {
 		return false
 	}
+	n.wake()
+	return true
+}
+
+func (n *reader) wake() {
 	select {
 	case n.arrived <- struct{}{}:
 	default: // it has not yet looked since the last signal
 	}
-	return true
+}
+
+// wakeSome wakes the readers of some queues.
+func (r *readers) wakeSome(some func(wire.QueueID) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for queue, n := range r.waiting {
+		if some(queue) {
+			n.wake()
+		}
+	}
 }
 
 func (r *readers) close() {

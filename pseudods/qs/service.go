@@ -65,6 +65,17 @@ func (s *Service) today() Day { return dayOf(s.cfg.Now()) }
 // more than once.
 func (s *Service) Close() { s.readers.close() }
 
+// Watch wakes readers that wait here for entries that come through other
+// processes, until ctx ends. It is for stores that are [Shared]; with others it
+// only waits.
+func (s *Service) Watch(ctx context.Context) error {
+	if shared, ok := s.cfg.Store.(Shared); ok {
+		return shared.Watch(ctx, s.readers.wakeSome)
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 // Maintain rotates the address keys, forgets what has expired in store and
 // memory, and returns what failed; the next call does that again. It takes long
 // on a large store; the service goes on meanwhile.

@@ -208,6 +208,16 @@ type Store interface {
 	Expire(ctx context.Context, e Expiry) error
 }
 
+// Shared is a [Store] that other processes use at the same time.
+type Shared interface {
+	Store
+	// Watch tells of entries that came through other processes, until ctx ends,
+	// and returns its error. It calls wake with a function that reports whether a
+	// queue may have got any, also if none has; within a second of them in all but
+	// the first second.
+	Watch(ctx context.Context, wake func(queues func(wire.QueueID) bool)) error
+}
+
 // CheckPart returns [ErrBatch] if the part by itself breaks a bound.
 func CheckPart(p *Part) error {
 	size, lastResorts := 0, 0

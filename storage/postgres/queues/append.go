@@ -1,0 +1,169 @@
+package queues
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/postgres"
+)
+
+// What one call adds at most, so that it holds its locks for milliseconds.
+const (
+	maxAppends = 4096 // at once
+	maxEach    = 256  // one after the other
+)
+
+// Append implements [qs.Queues]. Entries that need nothing but their number are
+// added by one call; see the package comment.
+func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) ([]qs.Appended, error) {
+	out := make([]qs.Appended, len(entries))
+	order := make([]int, len(entries))
+	for i := range order {
+		if order[i] = i; len(entries[i].Ciphertext) > qs.MaxCiphertext {
+			panic("queues: entry over the limit")
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(entries[a].Queue[:], entries[b].Queue[:]) })
+	var simple, rest []int
+	for k, i := range order {
+		first := k == 0 || entries[order[k-1]].Queue != entries[i].Queue
+		if first && entries[i].Parent == (qs.Mark{}) {
+			simple = append(simple, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	a := &appending{Store: s, today: today, entries: entries, tags: make([]int64, len(entries)), out: out}
+	for i := range a.tags {
+		a.tags[i] = int64(rand.Uint64())
+	}
+	for part := range slices.Chunk(simple, maxAppends) {
+		if err := a.atOnce(ctx, part); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range simple {
+		if out[i].Outcome == 0 {
+			rest = append(rest, i)
+		}
+	}
+	// Again by queues, and what came first in a queue before what follows.
+	slices.SortFunc(rest, func(a, b int) int {
+		if c := bytes.Compare(entries[a].Queue[:], entries[b].Queue[:]); c != 0 {
+			return c
+		}
+		return a - b
+	})
+	for len(rest) > 0 {
+		n := a.ascending(rest[:min(len(rest), maxEach)])
+		if err := a.each(ctx, rest[:n]); err != nil {
+			return nil, err
+		}
+		rest = rest[n:]
+	}
+	return out, nil
+}
+
+// appending is one Append under way. Each entry has a random tag, which a call
+// leaves in its mark: one that is repeated, because its answer was lost, so knows
+// what it added.
+type appending struct {
+	*Store
+	today   qs.Day
+	entries []qs.Append
+	tags    []int64
+	out     []qs.Appended
+}
+
+// place is where an entry's number counts.
+type place struct {
+	queue wire.QueueID
+	mark  qs.Mark
+}
+
+// ascending returns how many of the entries have, each by its mark, greater and
+// greater numbers.
+func (a *appending) ascending(part []int) int {
+	numbers := make(map[place]uint64, len(part))
+	for n, i := range part {
+		e := &a.entries[i]
+		at := place{e.Queue, e.Mark}
+		if last, ok := numbers[at]; ok && e.Number <= last {
+			return n
+		}
+		numbers[at] = e.Number
+	}
+	return len(part)
+}
+
+// columns are entries as arrays.
+type columns struct {
+	nth, counter               []int32
+	queue, mark, parent, claim [][16]byte
+	brief                      []bool
+	number, tag, segment       []int64
+	kemOutput, ciphertext      [][]byte
+}
+
+// columns makes the arguments of one call. Entries of one mark share the tag of the
+// first.
+func (a *appending) columns(part []int) *columns {
+	c := new(columns)
+	tags := make(map[place]int64, len(part))
+	for _, i := range part {
+		e := &a.entries[i]
+		tag, ok := tags[place{e.Queue, e.Mark}]
+		if !ok {
+			tag = a.tags[i]
+			tags[place{e.Queue, e.Mark}] = tag
+		}
+		c.nth, c.counter = append(c.nth, int32(i)), append(c.counter, int32(e.Counter))
+		c.queue, c.mark, c.parent, c.claim = append(c.queue, e.Queue), append(c.mark, e.Mark), append(c.parent, e.Parent), append(c.claim, e.Claim)
+		c.brief = append(c.brief, e.Brief)
+		c.number, c.tag, c.segment = append(c.number, ordered(e.Number)), append(c.tag, tag), append(c.segment, segmentNumber(e.Segment))
+		c.kemOutput, c.ciphertext = append(c.kemOutput, octets(e.KEMOutput)), append(c.ciphertext, octets(e.Ciphertext))
+	}
+	return c
+}
+
+// atOnce adds those entries of a part that need nothing but their number.
+func (a *appending) atOnce(ctx context.Context, part []int) error {
+	c := a.columns(part)
+	return a.db.Write(ctx, "select * from queues.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+		[]any{int32(a.today), c.nth, c.queue, c.mark, c.claim, c.number, c.tag, c.segment, c.kemOutput, c.counter, c.ciphertext, int32(qs.EntryOverhead), a.process, a.changes(c.queue)},
+		func(r postgres.Rows) error {
+			var nth int32
+			var push bool
+			for r.Next() {
+				if err := r.Scan(&nth, &push); err != nil {
+					return err
+				}
+				a.out[nth] = qs.Appended{Outcome: wire.Delivered, Fresh: true, Push: push}
+			}
+			return nil
+		})
+}
+
+// each adds the entries of a part one after the other, each mark's numbers
+// ascending.
+func (a *appending) each(ctx context.Context, part []int) error {
+	c := a.columns(part)
+	return a.db.Write(ctx, "select * from queues.append_each($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+		[]any{int32(a.today), c.nth, c.queue, c.mark, c.parent, c.claim, c.brief, c.number, c.tag, c.segment, c.kemOutput, c.counter, c.ciphertext,
+			int32(qs.EntryOverhead), int32(qs.MaxMarks), a.process, a.changes(c.queue)},
+		func(r postgres.Rows) error {
+			var nth, outcome int32
+			var fresh, push bool
+			for r.Next() {
+				if err := r.Scan(&nth, &outcome, &fresh, &push); err != nil {
+					return err
+				}
+				a.out[nth] = qs.Appended{Outcome: wire.Outcome(outcome), Fresh: fresh, Push: push}
+			}
+			return nil
+		})
+}

@@ -1,0 +1,195 @@
+package queues_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/postgres"
+	"github.com/pseudods/pseudods/storage/postgres/pgtest"
+	"github.com/pseudods/pseudods/storage/postgres/queues"
+	"github.com/pseudods/pseudods/storage/storagetest/queuetest"
+)
+
+var wakeKey = secret.New(make([]byte, queues.WakeKeySize))
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func TestStore(t *testing.T) {
+	queuetest.Run(t, func(t *testing.T) queuetest.Site { return newSite(t) })
+}
+
+// TestStoreOverBadConnections: with connections that end all the time, before a
+// statement arrives or before it is answered, everything is as it is with good
+// ones.
+func TestStoreOverBadConnections(t *testing.T) {
+	queuetest.Run(t, func(t *testing.T) queuetest.Site {
+		return reliable{newSite(t)}
+	})
+}
+
+// reliable is a site without faults that a store would show.
+type reliable struct{ *site }
+
+func (reliable) Steps() int { return 0 }
+
+// Open opens the store, and has connections end from then on.
+func (r reliable) Open() (queuetest.Store, error) {
+	s, err := r.openWithin(time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.open.stop = cancel
+	go func() {
+		for ctx.Err() == nil {
+			r.proxy.Arm(pgtest.Cut(rand.IntN(pgtest.Cuts)), 1)
+			time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
+		}
+	}()
+	return s, nil
+}
+
+// site is a database, with a proxy before it.
+type site struct {
+	db    *pgtest.Database
+	proxy *pgtest.Proxy
+	open  *store
+}
+
+type store struct {
+	*queues.Store
+	db   *postgres.DB
+	stop func()
+}
+
+func (s *store) Close() error {
+	s.stop()
+	return s.db.Close()
+}
+
+func newSite(t *testing.T) *site {
+	d := pgtest.New(t, queues.Schema)
+	return &site{db: d, proxy: pgtest.NewProxy(t, d.Cluster())}
+}
+
+func (s *site) openWithin(timeout time.Duration) (queuetest.Store, error) {
+	s.proxy.Disarm()
+	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxy.URL(s.db), Timeout: timeout}, queues.Schema)
+	if err != nil {
+		return nil, err
+	}
+	q, err := queues.New(db, secret.Bytes{})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.open = &store{q, db, func() {}}
+	return s.open, nil
+}
+
+// Open opens a store that soon gives up, as its faults stay.
+func (s *site) Open() (queuetest.Store, error) {
+	return s.openWithin(time.Second)
+}
+
+// Crash crashes the server.
+func (s *site) Crash() error {
+	if err := s.open.Close(); err != nil {
+		return err
+	}
+	return s.db.Crash()
+}
+
+func (s *site) Steps() int { return pgtest.Cuts }
+
+// Fail has no statement arrive, or none answered, from now on.
+func (s *site) Fail(step int) { s.proxy.Arm(pgtest.Cut(step), -1) }
+
+// TestTwoProcesses: what several processes do to the same queues and pools at
+// once is in one order, comes in once, and leaves once.
+func TestTwoProcesses(t *testing.T) {
+	const processes, marks, messages, queueCount = 3, 4, 40, 8
+	ctx := t.Context()
+	d := pgtest.New(t, queues.Schema)
+	var stores []*queues.Store
+	for range processes {
+		s, err := queues.New(d.Open(t), wakeKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores = append(stores, s)
+	}
+	ids := make([]wire.QueueID, queueCount)
+	for i := range ids {
+		ids[i] = wire.QueueID{byte(i + 1)}
+		q := qs.Queue{SegmentKey: wire.HPKEKey{KEM: wire.X25519, Public: make([]byte, 32)},
+			Settings: wire.QueueSettings{Version: 1, MaxEntries: 1 << 20, MaxBytes: 1 << 30, TTLDays: 9}}
+		if _, err := stores[i%processes].CreateQueue(ctx, ids[i], 1, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var fresh atomic.Int64
+	var wg sync.WaitGroup
+	for p, s := range stores {
+		for m := range marks {
+			wg.Go(func() {
+				for n := range uint64(messages) {
+					var batch []qs.Append
+					for _, i := range rand.Perm(queueCount) { // the driver orders them
+						batch = append(batch, qs.Append{Queue: ids[i], Mark: qs.Mark{byte(m)}, Number: n + 1, Segment: wire.SegmentID{byte(p)},
+							KEMOutput: []byte{byte(p)}, Counter: uint32(n), Ciphertext: []byte{byte(m), byte(n)}})
+					}
+					out, err := s.Append(ctx, 1, batch)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					for _, o := range out {
+						if o.Outcome != wire.Delivered {
+							t.Errorf("outcome %d", o.Outcome)
+						}
+						if o.Fresh {
+							fresh.Add(1)
+						}
+					}
+				}
+			})
+		}
+	}
+	// Readers see the numbers without a gap while entries arrive, from whichever
+	// process, and each mark's messages in order to the last.
+	for i, id := range ids {
+		wg.Go(func() {
+			var last uint64
+			var newest [marks]byte
+			for newest != [marks]byte{messages, messages, messages, messages} {
+				page, err := stores[i%processes].ReadQueue(ctx, id, 1, last, 7)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for k, e := range page.Entries {
+					m, n := e.Ciphertext[0], e.Ciphertext[1]+1
+					if e.Seq != last+1 || n <= newest[m] || k == 0 && page.Segments[0].Start != e.Segment {
+						t.Errorf("entry %d after %d, message %d after %d, segment %d of %+v", e.Seq, last, n, newest[m], e.Segment, page.Segments)
+						return
+					}
+					last, newest[m] = e.Seq, n
+				}
+			}
+			fresh.Add(-int64(last))
+		})
+	}
+	wg.Wait()
+	if n := fresh.Load(); n != 0 {
+		t.Errorf("%d more fresh entries than there are in queues", n)
+	}
+}
