@@ -32,8 +32,9 @@ type DispatcherConfig struct {
 // messages of one group for one provider, is delivered in order, one message at
 // a time; a provider that fails holds up no other. A message is removed when all
 // of its deliveries were answered: a crash before that repeats them, which the
-// queue services know by their numbers. So there is no lease in the store: two
-// dispatchers of one store do double work and nothing wrong.
+// queue services know by their numbers. So no message has a lease: two
+// dispatchers of one store do double work and nothing wrong. Where processes share
+// a store each has one, so that the others go on when it ends, see [Shared].
 //
 // A recipient whose queue is full, revoked or gone misses the message, and sees
 // a gap in the sequence if it reads on.
@@ -97,17 +98,40 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	d.parked = nil
 	d.mu.Unlock()
-	err := d.wakeAll(ctx)
-	if err == nil {
-		<-ctx.Done()
-		err = ctx.Err()
-	}
+	err := d.follow(ctx)
 	// From here on no lane is woken, so that the wait group can only shrink.
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	d.wg.Wait()
 	return err
+}
+
+// attendEvery is how often a process renews its lease.
+const attendEvery = 2 * time.Second
+
+// follow wakes the lanes that nobody else cares for until the context ends. A
+// shared store may be away for a while.
+func (d *Dispatcher) follow(ctx context.Context) error {
+	shared, ok := d.service.cfg.Store.(Shared)
+	if !ok {
+		if err := d.wakeAll(ctx); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	for {
+		_ = shared.Attend(ctx, d.wakeAll)
+		select {
+		case <-time.After(attendEvery):
+		case <-ctx.Done():
+			leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), attendEvery)
+			defer cancel()
+			_ = shared.Leave(leave) // else the lease runs out by itself
+			return ctx.Err()
+		}
+	}
 }
 
 func (d *Dispatcher) wakeAll(ctx context.Context) error {

@@ -115,3 +115,16 @@ type Store interface {
 	// goes over partitions.
 	Waiting(ctx context.Context, after Ref, limit int) ([]Ref, error)
 }
+
+// Shared is a [Store] that several processes use at the same time.
+type Shared interface {
+	Store
+	// Attend renews this process's lease, which lasts for some seconds, and looks
+	// for messages that no process with a lease cares for: at the first call if
+	// there is no other, and when another's lease has run out or ended. One process
+	// is given those of each: it calls take, again at the next call if that fails,
+	// and if it dies itself the next one does.
+	Attend(ctx context.Context, take func(context.Context) error) error
+	// Leave ends the lease: others take over at once what waits.
+	Leave(ctx context.Context) error
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"embed"
 	"io/fs"
+	"sync/atomic"
 
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -25,13 +26,21 @@ func must(f fs.FS, err error) fs.FS {
 }
 
 // Store is a [ds.Store] on a database.
-type Store struct{ db *postgres.DB }
+type Store struct {
+	db       *postgres.DB
+	process  [16]byte
+	attended atomic.Bool
+}
 
 var _ ds.Store = (*Store)(nil)
 
 // New returns the store on a database opened with [Schema]. The caller closes
 // the database.
-func New(db *postgres.DB) *Store { return &Store{db} }
+func New(db *postgres.DB) *Store {
+	s := &Store{db: db}
+	rand.Read(s.process[:])
+	return s
+}
 
 // Read implements [ds.Store].
 func (s *Store) Read(ctx context.Context, group wire.GroupID, lookups []ds.Lookup) (*ds.Snapshot, error) {
