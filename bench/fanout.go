@@ -25,6 +25,10 @@ const rounds = 3
 // The baseline stores a copy of the message for each recipient in a synced
 // transaction of its own, with as many senders.
 //
+// On PostgreSQL the baseline is what the usual service on it does: for each
+// recipient a transaction that takes the queue's next number, stores the copy and
+// notifies, in one call of a function.
+//
 // The processor time per delivery, of which signing the requests is a small part,
 // tells what to expect of other numbers of processors, and does not depend on
 // what else the machine does.
@@ -55,7 +59,7 @@ func (l *load) measure(ctx context.Context, e *env) error {
 		return err
 	}
 	defer remove()
-	s, err := newSite(dir)
+	s, err := e.newSite(dir)
 	if err != nil {
 		return err
 	}
@@ -84,9 +88,9 @@ func (l *load) measure(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
-		e.emit(Result{Name: "fanout_deliveries", Members: l.members, PayloadBytes: size, Value: value, Unit: "deliveries/s", Baseline: baseline})
+		e.emit(Result{Name: e.named("fanout_deliveries"), Members: l.members, PayloadBytes: size, Value: value, Unit: "deliveries/s", Baseline: baseline})
 		if cpu > 0 {
-			e.emit(Result{Name: "fanout_processor", Members: l.members, PayloadBytes: size, Unit: "µs/delivery",
+			e.emit(Result{Name: e.named("fanout_processor"), Members: l.members, PayloadBytes: size, Unit: "µs/delivery",
 				Value: float64(cpu.Microseconds()) / float64(messages*l.members*l.groups)})
 		}
 	}
@@ -161,7 +165,7 @@ func (l *load) round(ctx context.Context, s *site, crowds []*crowd, size, messag
 }
 
 func (l *load) baseline(ctx context.Context, e *env, size int) (float64, error) {
-	p, done, err := e.newPeer()
+	p, done, err := e.newCopier()
 	if err != nil {
 		return 0, err
 	}

@@ -22,6 +22,10 @@ type Options struct {
 	Seed uint64
 	// Command is put into each result.
 	Command string
+	// Postgres is the connection string of a database to measure in place of the
+	// embedded store: one that is for this alone, as its owner. Scenarios that are
+	// not [Scenario.Anywhere] refuse it.
+	Postgres string
 	// Progress gets a line for each result as it comes. Nil for none.
 	Progress io.Writer
 }
@@ -29,18 +33,19 @@ type Options struct {
 // Scenario is something to measure.
 type Scenario struct {
 	Name, Summary string
+	Anywhere      bool // it measures any engine
 	run           func(context.Context, *env) error
 }
 
 // Scenarios are all there are, in the order in which they run.
 var Scenarios = []Scenario{
-	{"fanout", "durable deliveries per second, sender to all queues", fanout},
-	{"send", "latency of a message to sender and to reader, and what it touches", send},
-	{"commit", "time of a commit and what it touches", commits},
-	{"server", "messages per second of a whole server over HTTP, and what saturates", server},
-	{"queue", "entries read and acknowledged per second", queue},
-	{"redeem", "tokens verified and spent per second", redeem},
-	{"idle", "memory of queues and groups that nobody uses", idle},
+	{"fanout", "durable deliveries per second, sender to all queues", true, fanout},
+	{"send", "latency of a message to sender and to reader, and what it touches", false, send},
+	{"commit", "time of a commit and what it touches", false, commits},
+	{"server", "messages per second of a whole server over HTTP, and what saturates", false, server},
+	{"queue", "entries read and acknowledged per second", false, queue},
+	{"redeem", "tokens verified and spent per second", false, redeem},
+	{"idle", "memory of queues and groups that nobody uses", false, idle},
 }
 
 // env is what a scenario runs in.
@@ -60,6 +65,12 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	e := &env{Options: o, provenance: NewProvenance(o.Seed, o.Command)}
 	for _, s := range Scenarios {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, s.Name) {
+			continue
+		}
+		if o.Postgres != "" && !s.Anywhere {
+			if len(o.Only) > 0 {
+				return e.results, fmt.Errorf("bench: scenario %q is of the embedded store alone", s.Name)
+			}
 			continue
 		}
 		if err := s.run(ctx, e); err != nil {

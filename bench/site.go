@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ type site struct {
 	qs     *qs.Service
 	keys   *addresskeys.Ring
 	groups *countingStore
-	dbs    []*badger.DB
+	dbs    []io.Closer
 	over   *httpapi.Client // by which messages are sent; nil: directly
 
 	delivered, failed atomic.Int64 // recipients
@@ -72,17 +73,17 @@ func newSite(dir string) (*site, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
-	if err := s.serve(dir, groupDB, queueDB); err != nil {
+	store, err := queues.New(context.Background(), queueDB)
+	if err == nil {
+		err = s.serve(dir, groups.New(groupDB), store)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
 	return s, nil
 }
 
-func (s *site) serve(dir string, groupDB, queueDB *badger.DB) error {
-	store, err := queues.New(context.Background(), queueDB)
-	if err != nil {
-		return err
-	}
+func (s *site) serve(dir string, groups ds.Store, store qs.Store) (err error) {
 	if s.keys, err = addresskeys.Open(addresskeys.Config{Dir: filepath.Join(dir, "keys")}, time.Now()); err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (s *site) serve(dir string, groupDB, queueDB *badger.DB) error {
 	if err != nil {
 		return err
 	}
-	s.groups = &countingStore{Store: groups.New(groupDB)}
+	s.groups = &countingStore{Store: groups}
 	unlimited := ds.Limit{Every: time.Nanosecond, Burst: 1 << 30}
 	var dispatcher *ds.Dispatcher
 	suite, err := mls.X25519AES128GCM.Suite() // of those with Ed25519

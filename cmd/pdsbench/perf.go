@@ -22,15 +22,21 @@ func perf(args []string, _, stderr io.Writer) (err error) {
 	quick := f.Bool("quick", false, "fewer sizes, less than 90 seconds")
 	file := f.String("json", "", "`file` for the results, a list of objects")
 	dir := f.String("dir", "", "`directory` for the stores, on the disk that is meant; default: for temporary files")
+	store := f.String("store", "badger", "`engine` to measure: badger, postgres")
+	database := f.String("postgres", "", "connection `string` of a database that is for this alone, as its owner")
 	seed := f.Uint64("seed", 1, "determines what is random, keys aside")
 	profile := f.String("cpuprofile", "", "`file` for a processor profile")
 	switch err := f.Parse(args); {
 	case err == flag.ErrHelp:
 		return err
-	case err != nil || f.NArg() > 0:
+	case err != nil || f.NArg() > 0 || *store != "badger" && *store != "postgres" || (*store == "postgres") != (*database != ""):
 		return errUsage
 	}
-	o := bench.Options{Quick: *quick, Dir: *dir, Seed: *seed, Command: "pdsbench perf " + strings.Join(args, " "), Progress: stderr}
+	command := "pdsbench perf " + strings.Join(args, " ")
+	if *database != "" {
+		command = strings.ReplaceAll(command, *database, "...") // it may hold a password
+	}
+	o := bench.Options{Postgres: *database, Quick: *quick, Dir: *dir, Seed: *seed, Command: command, Progress: stderr}
 	if *only != "" {
 		o.Only = strings.Split(*only, ",")
 	}

@@ -9,7 +9,8 @@ const internalImports = `
 bench                          <- internal/secret mls mls/epoch mls/publicgroup mls/tree privacypass privacypass/client \
                                   privacypass/issuer privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi pseudods/qs \
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
-                                  storage/badger/ledger storage/badger/queues tokens
+                                  storage/badger/ledger storage/badger/queues storage/postgres storage/postgres/groups \
+                                  storage/postgres/queues tokens
 bench/abuse                    <- client client/account client/vault internal/secret internal/tlscodec mls mls/group privacypass \
                                   privacypass/attester privacypass/client privacypass/client/httpapi privacypass/issuer/httpapi \
                                   privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
