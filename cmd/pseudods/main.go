@@ -24,6 +24,7 @@ var commands = []command{
 	{"keys", "make, list or rotate keys", keys},
 	{"invite", "make invite codes", invite},
 	{"reports", "list, show, uphold or dismiss reports of abuse", reports},
+	{"database", "make or migrate a database on PostgreSQL", database},
 	{"fsck", "check the stores", fsck},
 	{"backup", "back up the stores", takeBackups},
 	{"restore", "put the stores back", restore},

@@ -22,10 +22,11 @@ import (
 
 	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/pseudods/moderation"
+	"github.com/pseudods/pseudods/storage/postgres/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"pseudods": main,
 		"meet":     meet,
 		"talk":     talk,
@@ -34,6 +35,11 @@ func TestMain(m *testing.M) {
 		"accuse":   accuse,
 	})
 }
+
+// tests ends the database server that they shared.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return pgtest.Main(t.M) }
 
 // TestScripts runs the server as its operators do, and clients beside it. What
 // scripts can say beyond testscript's own commands is in the map below.

@@ -33,7 +33,7 @@ cmd/ppissuer                   <- internal/daemon internal/secret privacypass pr
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
 cmd/pseudods                   <- internal/daemon privacypass/attester privacypass/keyring pseudods/demo pseudods/moderation pseudods/seal \
-                                  pseudods/server pseudods/wire storage/backup storage/badger
+                                  pseudods/server pseudods/wire storage/backup storage/badger storage/postgres
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -74,7 +74,8 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   privacypass/issuer/host privacypass/keyring privacypass/verify privacypass/verify/private \
                                   pseudods/ds pseudods/httpapi pseudods/moderation pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/wire \
                                   storage/backup storage/badger storage/badger/allowances storage/badger/groups storage/badger/ledger \
-                                  storage/badger/queues storage/badger/reports tokens
+                                  storage/badger/queues storage/badger/reports storage/postgres storage/postgres/groups \
+                                  storage/postgres/ledger storage/postgres/queues tokens
 storage/backup                 <- internal/tlscodec
 storage/badger                 <- internal/tlscodec storage/backup storage/fence
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger

@@ -131,19 +131,19 @@ func (s *Server) backup(key secret.Bytes) http.HandlerFunc {
 
 type takeBackup = func(context.Context, io.Writer, *backup.Backup) (*backup.Backup, error)
 
-// backupOf returns the method of an open store, or nil.
+// backupOf returns the method of an open embedded store, or nil.
 func (s *Server) backupOf(r Role, name string) takeBackup {
 	switch {
-	case r == DS && s.ds != nil && name == groupsDir:
-		return s.ds.db.Backup
-	case r == DS && s.ds != nil && name == spentDir:
-		return s.ds.redeemer.ledger.Backup
+	case r == DS && s.ds != nil && s.ds.embedded != nil && name == groupsDir:
+		return s.ds.embedded.Backup
+	case r == DS && s.ds != nil && s.ds.embedded != nil && name == spentDir:
+		return s.ds.redeemer.embedded.Backup
 	case r == Moderation && s.moderation != nil && name == reportsDir:
 		return s.moderation.db.Backup
-	case r == QS && s.qs != nil && name == queuesDir:
-		return s.qs.db.Backup
-	case r == QS && s.qs != nil && name == spentDir:
-		return s.qs.redeemer.ledger.Backup
+	case r == QS && s.qs != nil && s.qs.embedded != nil && name == queuesDir:
+		return s.qs.embedded.Backup
+	case r == QS && s.qs != nil && s.qs.embedded != nil && name == spentDir:
+		return s.qs.redeemer.embedded.Backup
 	case r == Issuer && s.issuer != nil && name == host.AllowancesDir:
 		return s.issuer.Backup
 	}

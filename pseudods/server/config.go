@@ -9,6 +9,7 @@ import (
 	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/storage/postgres"
 	"github.com/pseudods/pseudods/tokens"
 )
 
@@ -117,6 +118,10 @@ type Private struct {
 	// from older copies are recognised. Default "fences" in Dir; another disk is
 	// better.
 	Fences string `json:"fences"`
+	// Database is where the role's stores are if they are not in Dir: in PostgreSQL,
+	// which several servers may share. Each has a directory of fences of its own, and
+	// all the same keys.
+	Database postgres.Settings `json:"database"`
 }
 
 // DSConfig configures the delivery service. The limits are those of ds.Config.

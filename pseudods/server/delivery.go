@@ -13,6 +13,7 @@ import (
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/groups"
+	shared "github.com/pseudods/pseudods/storage/postgres/groups"
 )
 
 // What a delivery service's directories hold, beside what a redeemer has there.
@@ -25,11 +26,11 @@ const (
 type delivery struct {
 	service    *ds.Service
 	dispatcher *ds.Dispatcher
-	store      *groups.Store
-	db         *badger.DB
-	redeemer   *redeemer
-	keys       []*mls.SignatureKey // newest first
-	log        *slog.Logger
+	store      ds.Store
+	backend
+	redeemer *redeemer
+	keys     []*mls.SignatureKey // newest first
+	log      *slog.Logger
 }
 
 // openPlace makes the directories of a role.
@@ -62,15 +63,14 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, repo
 	if d.keys, err = signers(secrets); err != nil {
 		return d, err
 	}
-	d.db, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Fence: c.DS.fence(groupsDir),
-		OnRollback: groups.OnRollback, MinFree: c.MinFree})
+	restored, err := d.openStore(c, dir)
 	if err != nil {
 		return d, err
 	}
-	d.store = groups.New(d.db)
-	if d.redeemer, err = c.openRedeemer(DS, dir, secrets, fences, hc, log); err != nil {
+	if d.redeemer, err = c.openRedeemer(DS, &d.backend, &c.DS.Private, dir, secrets, fences, hc, log); err != nil {
 		return d, err
 	}
+	restored = max(restored, uint16(d.redeemer.restores))
 	profiles, err := c.DS.profiles()
 	if err != nil {
 		return d, err
@@ -79,7 +79,7 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, repo
 	desk.SetLook(d.redeemer.look)
 	d.redeemer.use = desk.SetTill
 	d.service, err = ds.New(ds.Config{
-		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: d.store.Restored(), Signers: d.keys, Reports: reports, MaxRequest: int(c.DS.maxRequest()),
+		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: restored, Signers: d.keys, Reports: reports, MaxRequest: int(c.DS.maxRequest()),
 		Profiles: profiles, Retain: c.DS.Retain, IdleDays: c.DS.IdleDays,
 		MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, PerGroup: c.DS.PerGroup.limit(), PerLeaf: c.DS.PerLeaf.limit(),
 		Wake: func(refs []ds.Ref) { d.dispatcher.Wake(refs) },
@@ -89,6 +89,25 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, repo
 	}
 	d.dispatcher = ds.NewDispatcher(d.service, to(d.keys), ds.DispatcherConfig{Workers: c.DS.Workers, Report: m.outcomes})
 	return d, nil
+}
+
+// openStore opens the groups where the role's stores are, and says how often an
+// embedded one was restored from an older copy.
+func (d *delivery) openStore(c *Config, dir daemon.Dir) (restored uint16, err error) {
+	if c.DS.Database.Used() {
+		if d.database, err = openDatabase(DS, &c.DS.Database); err == nil {
+			d.store = shared.New(d.database)
+		}
+		return 0, err
+	}
+	d.embedded, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Fence: c.DS.fence(groupsDir),
+		OnRollback: groups.OnRollback, MinFree: c.MinFree})
+	if err != nil {
+		return 0, err
+	}
+	store := groups.New(d.embedded)
+	d.store = store
+	return store.Restored(), nil
 }
 
 func (r Rate) limit() ds.Limit { return ds.Limit{Every: time.Duration(r.Every), Burst: r.Burst} }
@@ -112,7 +131,7 @@ func (d *delivery) flush(ctx context.Context) {
 }
 
 func (d *delivery) ready() error {
-	return errors.Join(health("groups", d.db.Stats()), d.redeemer.ready())
+	return errors.Join(d.backend.ready("groups"), d.redeemer.ready())
 }
 
 // health says what keeps a store from taking writes.
@@ -127,13 +146,10 @@ func health(name string, s badger.Stats) error {
 }
 
 func (d *delivery) close() (err error) {
-	if d.db != nil {
-		err = d.db.Close()
-	}
 	if d.redeemer != nil {
-		err = errors.Join(err, d.redeemer.ledger.Close())
+		err = d.redeemer.ledger.Close()
 	}
-	return err
+	return errors.Join(err, d.backend.close())
 }
 
 // published returns the public keys for the provider document.

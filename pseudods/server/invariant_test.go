@@ -205,7 +205,7 @@ func TestINV07LogsAndMetrics(t *testing.T) {
 	}
 	_, metrics := get(t, s.Running().Admin+"/metrics")
 	for _, name := range []string{"queues", "groups"} { // the stores fail under the server
-		map[string]func() error{"queues": s.qs.db.Close, "groups": s.ds.db.Close}[name]()
+		map[string]func() error{"queues": s.qs.embedded.Close, "groups": s.ds.embedded.Close}[name]()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	_ = group.Send(ctx, []byte("nobody takes this"))

@@ -12,10 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/qs/addresskeys"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
+	shared "github.com/pseudods/pseudods/storage/postgres/queues"
 )
 
 const (
@@ -28,9 +30,9 @@ const (
 
 // queueing is the queue service of a server with its stores.
 type queueing struct {
-	service  *qs.Service
-	handler  *queueService
-	db       *badger.DB
+	service *qs.Service
+	handler *queueService
+	backend
 	redeemer *redeemer
 	push     *gateway // nil for none
 	ring     *addresskeys.Ring
@@ -54,17 +56,17 @@ func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peer
 	if q.ring, err = addresskeys.Open(addresskeys.Config{Dir: q.addresses}, time.Now()); err != nil {
 		return q, err
 	}
-	q.db, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Fence: c.QS.fence(queuesDir),
-		OnRollback: queues.OnRollback, MinFree: c.MinFree})
+	store, err := q.openStore(c, dir)
 	if err != nil {
 		return q, err
 	}
-	store, err := queues.New(context.Background(), q.db)
-	if err != nil {
+	if q.redeemer, err = c.openRedeemer(QS, &q.backend, &c.QS.Private, dir, secrets, fences, hc, log); err != nil {
 		return q, err
 	}
-	if q.redeemer, err = c.openRedeemer(QS, dir, secrets, fences, hc, log); err != nil {
-		return q, err
+	if s, ok := store.(*shared.Store); ok {
+		if err := s.NoteRestores(context.Background(), q.redeemer.restores); err != nil {
+			return q, err
+		}
 	}
 	desk := qs.NewDesk(q.redeemer.till, q.redeemer.ledger)
 	desk.SetLook(q.redeemer.look)
@@ -87,6 +89,22 @@ func openQueueing(c *Config, hc *http.Client, log *slog.Logger, m *metrics, peer
 	q.handler = &queueService{Service: q.service, domain: c.Domain, maxAhead: maxAhead,
 		senders: &senders{domain: c.Domain, peers: peers, names: slices.Sorted(maps.Keys(peers))}}
 	return q, nil
+}
+
+// openStore opens the queues where the role's stores are.
+func (q *queueing) openStore(c *Config, dir daemon.Dir) (_ qs.Store, err error) {
+	if c.QS.Database.Used() {
+		if q.database, err = openDatabase(QS, &c.QS.Database); err != nil {
+			return nil, err
+		}
+		return shared.New(q.database, wakeKey(q.ring))
+	}
+	q.embedded, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Fence: c.QS.fence(queuesDir),
+		OnRollback: queues.OnRollback, MinFree: c.MinFree})
+	if err != nil {
+		return nil, err
+	}
+	return queues.New(context.Background(), q.embedded)
 }
 
 // tend follows the address keys as other programs change them, and forgets what
@@ -112,18 +130,15 @@ func (q *queueing) tend(ctx context.Context) {
 }
 
 func (q *queueing) ready() error {
-	return errors.Join(health("queues", q.db.Stats()), q.redeemer.ready())
+	return errors.Join(q.backend.ready("queues"), q.redeemer.ready())
 }
 
 func (q *queueing) close() (err error) {
 	if q.service != nil {
 		q.service.Close()
 	}
-	if q.db != nil {
-		err = q.db.Close()
-	}
 	if q.redeemer != nil {
-		err = errors.Join(err, q.redeemer.ledger.Close())
+		err = q.redeemer.ledger.Close()
 	}
-	return err
+	return errors.Join(err, q.backend.close())
 }

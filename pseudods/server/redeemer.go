@@ -15,6 +15,8 @@ import (
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/verify"
 	"github.com/pseudods/pseudods/storage/badger/ledger"
+	"github.com/pseudods/pseudods/storage/postgres"
+	shared "github.com/pseudods/pseudods/storage/postgres/ledger"
 	"github.com/pseudods/pseudods/tokens"
 )
 
@@ -36,7 +38,10 @@ type redeemer struct {
 	list     *tokens.PriceList
 	origin   tokens.Origin
 	sources  []keySource
-	ledger   *ledger.Ledger
+	ledger   spentLedger
+	embedded *ledger.Ledger // the ledger, if it is one
+	restores int            // of its database, if it is not
+	failed   func() bool    // whether it takes no more, if it is not
 	capacity uint64
 	log      *slog.Logger
 
@@ -52,7 +57,7 @@ type redeemer struct {
 
 // openRedeemer opens the ledger of a role and reads the keys of the classes in
 // its part of the price list.
-func (c *Config) openRedeemer(role Role, dir, secrets, fences daemon.Dir, hc *http.Client, log *slog.Logger) (r *redeemer, err error) {
+func (c *Config) openRedeemer(role Role, b *backend, private *Private, dir, secrets, fences daemon.Dir, hc *http.Client, log *slog.Logger) (r *redeemer, err error) {
 	key, err := secrets.Secret(nullifierFile)
 	if err != nil {
 		return nil, err
@@ -69,8 +74,7 @@ func (c *Config) openRedeemer(role Role, dir, secrets, fences daemon.Dir, hc *ht
 	if r.sources, err = c.keySources(r.list, hc); err != nil {
 		return nil, err
 	}
-	r.ledger, err = ledger.Open(ledger.Config{Dir: dir.Path(spentDir), Fence: fences.Path(spentDir + ".fence"), Key: nullifier, MinFree: c.MinFree})
-	if err != nil {
+	if err := r.openLedger(c, b, dir, fences, private, nullifier); err != nil {
 		return nil, err
 	}
 	r.advance(context.Background())
@@ -78,6 +82,37 @@ func (c *Config) openRedeemer(role Role, dir, secrets, fences daemon.Dir, hc *ht
 		return nil, errors.Join(err, r.ledger.Close())
 	}
 	return r, nil
+}
+
+// spentLedger is a ledger that is opened here.
+type spentLedger interface {
+	tokens.Ledger
+	Epochs(ctx context.Context) ([]privacypass.KeyID, error)
+	Close() error
+}
+
+type embeddedLedger struct{ *ledger.Ledger }
+
+// Epochs implements spentLedger.
+func (l embeddedLedger) Epochs(context.Context) ([]privacypass.KeyID, error) {
+	return l.Ledger.Epochs(), nil
+}
+
+// openLedger opens the ledger where the role's stores are.
+func (r *redeemer) openLedger(c *Config, b *backend, dir, fences daemon.Dir, private *Private, key tokens.NullifierKey) (err error) {
+	fence := fences.Path(spentDir + ".fence")
+	if b.database == nil {
+		r.embedded, err = ledger.Open(ledger.Config{Dir: dir.Path(spentDir), Fence: fence, Key: key, MinFree: c.MinFree})
+		r.ledger = embeddedLedger{r.embedded}
+		return err
+	}
+	l, err := shared.Open(context.Background(), shared.Config{DB: b.database, Fence: fence, Join: private.Database.Join, Key: key})
+	if err != nil {
+		return err
+	}
+	r.ledger, r.restores = l, l.Restores()
+	r.failed = l.Failed
+	return nil
 }
 
 func (r *redeemer) stamp() (all string) {
@@ -142,7 +177,11 @@ func (r *redeemer) refreshLocked(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range r.ledger.Epochs() { // also those from before a restart
+	epochs, err := r.ledger.Epochs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range epochs { // also those from before a restart
 		if _, still := live[id]; !still && r.gone[id].IsZero() {
 			r.gone[id] = now
 		}
@@ -219,7 +258,13 @@ func (r *redeemer) ready() error {
 			return fmt.Errorf("no key for tokens of class %s", class)
 		}
 	}
-	return health("spent tokens", r.ledger.Stats())
+	if r.embedded != nil {
+		return health("spent tokens", r.embedded.Stats())
+	}
+	if r.failed() {
+		return fmt.Errorf("spent tokens: %w", postgres.ErrRolledBack)
+	}
+	return nil
 }
 
 // usage returns the figures of the live keys' epochs, by class.

@@ -35,6 +35,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if s.qs != nil {
 		tasks.Go(func() { s.qs.redeemer.tend(s.run) })
 		tasks.Go(func() { s.qs.tend(s.run) })
+		tasks.Go(func() { s.qs.service.Watch(s.run) })
 		if s.qs.push != nil {
 			tasks.Go(func() { s.qs.push.run(s.run) })
 		}

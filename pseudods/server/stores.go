@@ -29,7 +29,8 @@ type Store struct {
 	Check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)
 }
 
-// Stores lists the stores of the configured roles.
+// Stores lists the stores of the configured roles, without those in databases,
+// which have tools of their own.
 func (c Config) Stores() ([]Store, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -38,6 +39,9 @@ func (c Config) Stores() ([]Store, error) {
 	for _, role := range c.Roles {
 		switch role {
 		case DS:
+			if c.DS.Database.Used() {
+				continue
+			}
 			out = append(out,
 				c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
 				c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
@@ -45,6 +49,9 @@ func (c Config) Stores() ([]Store, error) {
 				out = append(out, c.Moderation.store(Moderation, c.Moderation.Dir, reportsDir, reports.Format, reports.Check))
 			}
 		case QS:
+			if c.QS.Database.Used() {
+				continue
+			}
 			out = append(out,
 				c.QS.store(QS, c.QS.Dir, queuesDir, queues.Format, queues.Check),
 				c.QS.store(QS, c.QS.Dir, spentDir, ledger.Format, ledger.Check))

@@ -32,6 +32,13 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (wire
 	return wire.PoolStatus{Batch: number(*batch), Left: uint32(*left), Staged: uint32(*staged)}, nil
 }
 
+// NoteRestores says how often the database was replaced by an older copy, which
+// still has KeyPackages that left since it was made. None of a batch from before is
+// handed out after that, but the one of last resort. A lower number changes nothing.
+func (s *Store) NoteRestores(ctx context.Context, times int) error {
+	return s.db.Write(ctx, "select queues.note_restores($1)", []any{int32(times)}, void)
+}
+
 // PoolKey implements [qs.Pools].
 func (s *Store) PoolKey(ctx context.Context, id wire.PoolID) (key [32]byte, err error) {
 	var stored []byte

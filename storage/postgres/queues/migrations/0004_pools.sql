@@ -48,10 +48,11 @@ create table restored (
 );
 insert into restored default values;
 
--- note_restored is for who puts back an older copy: KeyPackages that it holds
--- may have left since it was made, and are not handed out again.
-create function note_restored() returns void
-language sql security definer set search_path = queues, pg_temp as 'update restored set times = times + 1';
+-- note_restores says how often that was: the database itself, being a copy, does
+-- not know. KeyPackages that a copy holds may have left since it was made, and are
+-- not handed out again.
+create function note_restores(p_times integer) returns void
+language sql security definer set search_path = queues, pg_temp as 'update restored set times = p_times where times < p_times';
 
 -- forget_restored deletes the KeyPackages that an older copy brought back. The
 -- caller has locked the pool.

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/pseudods/qs/addresskeys"
+	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/postgres"
+	"github.com/pseudods/pseudods/storage/postgres/groups"
+	"github.com/pseudods/pseudods/storage/postgres/ledger"
+	"github.com/pseudods/pseudods/storage/postgres/queues"
+)
+
+// Schemas are what a role has in its database.
+func Schemas(r Role) []postgres.Schema {
+	spent := []postgres.Schema{postgres.FenceSchema, ledger.Schema}
+	switch r {
+	case DS:
+		return append(spent, groups.Schema)
+	case QS:
+		return append(spent, queues.Schema)
+	}
+	return nil
+}
+
+// Databases are the settings of those roles that run and have a database.
+func (c Config) Databases() (map[Role]postgres.Settings, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	out := map[Role]postgres.Settings{}
+	for role, private := range map[Role]*Private{DS: &c.DS.Private, QS: &c.QS.Private} {
+		if c.runs(role) && private.Database.Used() {
+			out[role] = private.Database
+		}
+	}
+	return out, nil
+}
+
+func openDatabase(r Role, s *postgres.Settings) (*postgres.DB, error) {
+	cfg, err := s.Config()
+	if err != nil {
+		return nil, err
+	}
+	db, err := postgres.Open(context.Background(), cfg, Schemas(r)...)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return db, nil
+}
+
+// backend is where the stores of a role are: in an embedded database each, or
+// together in one elsewhere.
+type backend struct {
+	embedded *badger.DB
+	database *postgres.DB
+}
+
+// ready says what keeps the store of a name from taking writes.
+func (b *backend) ready(name string) error {
+	if b.database == nil {
+		return health(name, b.embedded.Stats())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := b.database.Ping(ctx); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (b *backend) close() (err error) {
+	if b.embedded != nil {
+		err = b.embedded.Close()
+	}
+	if b.database != nil {
+		err = errors.Join(err, b.database.Close())
+	}
+	return err
+}
+
+// stats are those of the embedded stores, by name.
+func (b *backend) stats(name string, r *redeemer) map[string]func() badger.Stats {
+	if b.embedded == nil {
+		return nil
+	}
+	return map[string]func() badger.Stats{name: b.embedded.Stats, spentDir: r.embedded.Stats}
+}
+
+// wakeKey is common to the servers of a queue service, which have one ticket key.
+func wakeKey(ring *addresskeys.Ring) secret.Bytes {
+	h := hmac.New(sha256.New, ring.TicketKey().Reveal())
+	h.Write([]byte("pseudods 1.0 wake key"))
+	return secret.New(h.Sum(nil)[:queues.WakeKeySize])
+}
