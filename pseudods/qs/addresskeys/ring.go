@@ -76,13 +76,15 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Ring is the keys of a directory. Its methods may be called concurrently.
+// Ring is the keys of a directory. Its methods may be called concurrently, and
+// several processes may have a ring of one directory: one of them makes the next
+// key, and the others have it from the first address on that is sealed to it.
 type Ring struct {
 	config Config
 	ticket secret.Bytes
 	keys   atomic.Pointer[keys]
 
-	// mu is held while the directory changes.
+	// mu is held while the directory is read or changed.
 	mu sync.Mutex
 }
 
@@ -94,7 +96,8 @@ type key struct {
 // keys is immutable.
 type keys struct {
 	byID    map[wire.AddressKeyID]*key
-	ordered []*key // newest first
+	ordered []*key    // newest first
+	at      time.Time // when the directory had last changed before it was read
 }
 
 const (
@@ -118,7 +121,11 @@ func Open(c Config, now time.Time) (*Ring, error) {
 	if err := r.checkMode(c.Dir); err != nil {
 		return nil, err
 	}
-	if err := r.openTicketKey(); err != nil {
+	unlock, err := r.lock()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(r.openTicketKey(), unlock()); err != nil {
 		return nil, err
 	}
 	return r, r.Advance(now)
@@ -145,10 +152,54 @@ func (r *Ring) TicketKey() secret.Bytes { return r.ticket }
 
 // Key returns the key of an identifier, or nil if there is none (any more).
 func (r *Ring) Key(id wire.AddressKeyID) *seal.PrivateKey {
-	if k := r.keys.Load().byID[id]; k != nil {
-		return k.PrivateKey
+	k := r.keys.Load().byID[id]
+	if k == nil {
+		k = r.look(id)
 	}
-	return nil
+	if k == nil {
+		return nil
+	}
+	return k.PrivateKey
+}
+
+// look looks for a key that another process may have made: an address that does
+// not open is given up for good.
+func (r *Ring) look(id wire.AddressKeyID) *key {
+	if info, err := os.Stat(r.config.Dir); err != nil || info.ModTime().Equal(r.keys.Load().at) {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	live := &keys{at: r.changed()}
+	var err error
+	if live.ordered, err = r.load(false); err != nil {
+		return nil
+	}
+	r.use(live)
+	return live.byID[id]
+}
+
+// settled is how long ago the directory must have changed for the time of that to
+// tell the next change from it.
+const settled = 100 * time.Millisecond
+
+// changed returns when the directory last changed, or zero if that is too short ago.
+func (r *Ring) changed() time.Time {
+	info, err := os.Stat(r.config.Dir)
+	if err != nil || time.Since(info.ModTime()) < settled {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// use makes keys those of the ring.
+func (r *Ring) use(live *keys) {
+	slices.SortFunc(live.ordered, func(a, b *key) int { return b.start.Compare(a.start) })
+	live.byID = make(map[wire.AddressKeyID]*key, len(live.ordered))
+	for _, k := range live.ordered {
+		live.byID[k.Public().ID()] = k
+	}
+	r.keys.Store(live)
 }
 
 // Published returns the keys that open addresses, the one to seal to first.
@@ -176,14 +227,19 @@ func (r *Ring) Rotate(now time.Time, compromised bool) error {
 	return r.advance(now, true, compromised)
 }
 
-func (r *Ring) advance(now time.Time, rotate, compromised bool) error {
+func (r *Ring) advance(now time.Time, rotate, compromised bool) (err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all, err := r.load()
+	unlock, err := r.lock()
 	if err != nil {
 		return err
 	}
-	live := &keys{byID: map[wire.AddressKeyID]*key{}}
+	defer func() { err = errors.Join(err, unlock()) }()
+	all, err := r.load(true)
+	if err != nil {
+		return err
+	}
+	live := new(keys)
 	start := now.Truncate(time.Second)
 	for _, k := range all {
 		if !start.After(k.start) { // the new key is the newest, also within one second
@@ -205,10 +261,8 @@ func (r *Ring) advance(now time.Time, rotate, compromised bool) error {
 		}
 		live.ordered = slices.Insert(live.ordered, 0, k)
 	}
-	for _, k := range live.ordered {
-		live.byID[k.Public().ID()] = k
-	}
-	r.keys.Store(live)
+	live.at = r.changed()
+	r.use(live)
 	return nil
 }
 
@@ -231,8 +285,9 @@ func fileName(k *key) string {
 	return hex.EncodeToString(id[:]) + suffix
 }
 
-// load reads all keys and sweeps what interrupted writes left.
-func (r *Ring) load() (out []*key, err error) {
+// load reads all keys, and sweeps what interrupted writes left if the directory is
+// locked.
+func (r *Ring) load(locked bool) (out []*key, err error) {
 	files, err := os.ReadDir(r.config.Dir)
 	if err != nil {
 		return nil, err
@@ -241,6 +296,9 @@ func (r *Ring) load() (out []*key, err error) {
 		name := f.Name()
 		switch {
 		case strings.HasPrefix(name, temporary):
+			if !locked {
+				continue
+			}
 			if err := os.Remove(r.path(name)); err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,5 +196,51 @@ func TestRotate(t *testing.T) {
 	}
 	if got := other.Published(); len(got) != 1 || got[0].Key.ID() != r.Published()[0].Key.ID() || other.Key(first) != nil {
 		t.Errorf("%d keys after a compromise", len(got))
+	}
+}
+
+// TestProcessesShareKeys: processes that start at once on an empty directory, and
+// rotate at once, have one key of each period, and one knows at once what another
+// made.
+func TestProcessesShareKeys(t *testing.T) {
+	const processes = 8
+	c := Config{Dir: filepath.Join(t.TempDir(), "keys"), Period: 10 * day, Lifetime: 15 * day}
+	rings := make([]*Ring, processes)
+	at := func(now time.Time) {
+		var wg sync.WaitGroup
+		for i := range rings {
+			wg.Go(func() {
+				var err error
+				if rings[i] == nil {
+					rings[i], err = Open(c, now)
+				} else {
+					err = rings[i].Advance(now)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	for n := range 3 {
+		at(start.Add(time.Duration(n) * 10 * day))
+		for _, r := range rings {
+			got := r.Published()
+			if len(got) != n+1 || got[0].Key.ID() != rings[0].Published()[0].Key.ID() || !r.TicketKey().Equal(rings[0].TicketKey()) {
+				t.Fatalf("after %d rotations a process has %d keys, or another", n, len(got))
+			}
+		}
+	}
+	for range 3 {
+		if err := rings[0].Rotate(start.Add(21*day), false); err != nil {
+			t.Fatal(err)
+		}
+		id := rings[0].Published()[0].Key.ID()
+		for _, r := range rings[1:] {
+			if r.Key(id) == nil || r.Key(wire.AddressKeyID{1}) != nil {
+				t.Fatal("a process does not know what another made, or what nobody did")
+			}
+		}
 	}
 }
