@@ -42,11 +42,15 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	var pushAge time.Duration
+	if _, ok := cfg.Store.(Shared); ok {
+		pushAge = time.Minute // where owners read elsewhere it is not known here when
+	}
 	s := &Service{
 		cfg:       cfg,
 		addresses: newGenerations[[32]byte, place](cfg.CacheAddresses, 0),
 		segments:  newGenerations[wire.QueueID, *segment](cfg.CacheSegments, cfg.SegmentAge),
-		pushed:    newGenerations[wire.QueueID, struct{}](cfg.CacheAddresses, 0),
+		pushed:    newGenerations[wire.QueueID, struct{}](cfg.CacheAddresses, pushAge),
 		nonces:    newNonces(cfg.MaxAhead),
 		readers:   readers{waiting: map[wire.QueueID]*reader{}, closing: make(chan struct{}), most: cfg.MaxReaders},
 	}
