@@ -237,7 +237,7 @@ func (w *World) Report(ctx context.Context, accused *Party) error {
 	}
 	accused.reports++
 	percent := 100 - 100>>min(accused.reports, 7)
-	return accused.p.Allowances.Reduce(ctx, attester.AccountKeyScheme, string(accused.key[ed25519.SeedSize:]), uint8(percent), 7, w.Now())
+	return accused.p.Allowances.Reduce(ctx, attester.AccountKeyScheme, string(accused.key[ed25519.SeedSize:]), attester.Penalty{Percent: uint8(percent), Hold: 7, Epochs: 7}, w.Now())
 }
 
 func (w *World) anyAway() bool {

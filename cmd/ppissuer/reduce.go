@@ -20,7 +20,8 @@ func reduce(args []string, _, stderr io.Writer) error {
 	scheme := f.String("scheme", "", "the attester's `scheme`: AccountKey, Bearer or Account")
 	subject := f.String("subject", "", "the account's `name` at the attester")
 	percent := f.Uint("percent", 100, "how much of the allowance to withhold")
-	epochs := f.Int("epochs", 7, "for how many epochs, this one included")
+	hold := f.Int("hold", 1, "for how many epochs, this one included, to withhold all of that")
+	epochs := f.Int("epochs", 7, "after how many epochs, this one included, the whole allowance is back; it comes back step by step")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func reduce(args []string, _, stderr io.Writer) error {
 	if *percent > 100 {
 		return host.ErrReduction
 	}
-	body, err := json.Marshal(host.Reduction{Scheme: *scheme, Subject: *subject, Percent: uint8(*percent), Epochs: *epochs})
+	body, err := json.Marshal(host.Reduction{Scheme: *scheme, Subject: *subject, Percent: uint8(*percent), Hold: *hold, Epochs: *epochs})
 	if err != nil {
 		return err
 	}

@@ -125,15 +125,33 @@ func (t *Ticket) Settle(ctx context.Context, reply []byte, tokens int) ([]byte, 
 	return stored, err
 }
 
-// Reduce cuts the allowance of an account for the epoch of now and the
-// following ones, epochs in all. A request that is being decided at the same
-// moment may still be served under the allowance of before.
-func (a *Allowances) Reduce(ctx context.Context, scheme, subject string, percent uint8, epochs int, now time.Time) error {
-	if percent > 100 || epochs < 1 {
-		return fmt.Errorf("%w: a cut is of 0 to 100 percent for at least one epoch", ErrPolicy)
+// Reduce cuts the allowance of an account from the epoch of now on. A request
+// that is being decided at the same moment may still be served under the allowance of
+// before.
+func (a *Allowances) Reduce(ctx context.Context, scheme, subject string, p Penalty, now time.Time) error {
+	if err := p.Validate(); err != nil {
+		return err
 	}
 	epoch := EpochAt(now, a.period)
-	return a.store.Reduce(ctx, a.names.Account(scheme, subject), Cut{percent, epoch + Epoch(epochs)}, epoch)
+	r := &Reduction{Cut: NewCut(p.Percent, epoch, p.Hold, p.Epochs)}
+	return a.store.Reduce(ctx, a.names.Account(scheme, subject), r, epoch)
+}
+
+// Condemn cuts the allowance of the account that a verdict is about, from the next
+// epoch on, so that nothing changes for the account at the time of the verdict. It
+// fails with [ErrRepeated], with [ErrVerdictStale], and with the store's errors.
+func (a *Allowances) Condemn(ctx context.Context, scheme, subject string, v *Verdict, p Penalties, now time.Time) error {
+	penalty, ok := p.Weights[v.Weight]
+	if !ok {
+		return fmt.Errorf("%w: no penalty for the weight", ErrPolicy)
+	}
+	epoch := EpochAt(now, a.period)
+	r := &Reduction{Cut: NewCut(penalty.Percent, epoch+1, penalty.Hold, penalty.Epochs), Repeat: p.Repeat, ID: v.ID, Expires: EpochAt(v.Expires(), a.period)}
+	err := a.store.Reduce(ctx, a.names.Account(scheme, subject), r, epoch)
+	if errors.Is(err, ErrPast) {
+		return ErrVerdictStale
+	}
+	return err
 }
 
 // Forget drops the charges of the epochs that ended more than [Grace] ago.

@@ -69,7 +69,7 @@ func TestAllowanceLife(t *testing.T) {
 	}
 	exhausted(4, 1, midnight, midnight.Add(day))
 
-	if err := a.Reduce(context.Background(), "Scheme", "alice", 50, 2, midnight.Add(day)); err != nil {
+	if err := a.Reduce(context.Background(), "Scheme", "alice", Penalty{50, 2, 2}, midnight.Add(day)); err != nil {
 		t.Fatal(err)
 	}
 	must(5, 20, midnight.Add(day)) // 40 less half
@@ -126,8 +126,10 @@ func TestAdmitErrors(t *testing.T) {
 		}
 	}
 	for _, err := range []error{
-		a.Reduce(context.Background(), "Scheme", "a", 101, 1, noon),
-		a.Reduce(context.Background(), "Scheme", "a", 1, 0, noon),
+		a.Reduce(context.Background(), "Scheme", "a", Penalty{101, 1, 1}, noon),
+		a.Reduce(context.Background(), "Scheme", "a", Penalty{1, 1, 0}, noon),
+		a.Reduce(context.Background(), "Scheme", "a", Penalty{1, 0, 1}, noon),
+		a.Reduce(context.Background(), "Scheme", "a", Penalty{1, 3, 2}, noon),
 	} {
 		if !errors.Is(err, ErrPolicy) {
 			t.Error(err)

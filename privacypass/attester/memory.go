@@ -13,7 +13,13 @@ type Memory struct {
 	mu        sync.Mutex
 	standings map[Account]Standing
 	slots     map[Epoch]map[memorySlot]*memoryCharges
+	verdicts  map[Epoch]map[memoryVerdict]bool
 	dropped   map[Epoch]bool
+}
+
+type memoryVerdict struct {
+	account Account
+	id      [16]byte
 }
 
 type memorySlot struct {
@@ -75,15 +81,30 @@ func (m *Memory) Charge(_ context.Context, account Account, c Charge) ([]byte, e
 }
 
 // Reduce implements [Store].
-func (m *Memory) Reduce(_ context.Context, account Account, cut Cut, now Epoch) error {
+func (m *Memory) Reduce(_ context.Context, account Account, r *Reduction, now Epoch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r.Verdict() {
+		name := memoryVerdict{account, r.ID}
+		switch {
+		case m.dropped[r.Expires]:
+			return ErrPast
+		case m.verdicts[r.Expires][name]:
+			return ErrRepeated
+		case m.verdicts == nil:
+			m.verdicts = make(map[Epoch]map[memoryVerdict]bool)
+		}
+		if m.verdicts[r.Expires] == nil {
+			m.verdicts[r.Expires] = make(map[memoryVerdict]bool)
+		}
+		m.verdicts[r.Expires][name] = true
+	}
 	if m.standings == nil {
 		m.standings = make(map[Account]Standing)
 		m.slots = make(map[Epoch]map[memorySlot]*memoryCharges)
 	}
 	s := m.standings[account]
-	s.Cut = s.Cut.Current(now).Join(cut)
+	s.Cut = r.Apply(s.Cut, now)
 	m.standings[account] = s
 	return nil
 }
@@ -99,6 +120,12 @@ func (m *Memory) DropBefore(_ context.Context, epoch Epoch) error {
 		if e < epoch {
 			m.dropped[e] = true
 			delete(m.slots, e)
+		}
+	}
+	for e := range m.verdicts {
+		if e < epoch {
+			m.dropped[e] = true
+			delete(m.verdicts, e)
 		}
 	}
 	return nil

@@ -84,34 +84,3 @@ func (p Policy) Limit(s Standing, epoch Epoch) int {
 	}
 	return s.Cut.apply(limit, epoch)
 }
-
-// Cut is the reduction of an account's allowance, such as after an upheld
-// report. The account is not told: it sees a smaller allowance and no reason.
-type Cut struct {
-	// Percent is how much of the allowance is withheld, 0 to 100.
-	Percent uint8
-	// Until is the first epoch in which the whole allowance is back.
-	Until Epoch
-}
-
-func (c Cut) apply(limit int, epoch Epoch) int {
-	if epoch >= c.Until {
-		return limit
-	}
-	return int(int64(limit) * int64(100-min(c.Percent, 100)) / 100)
-}
-
-// Current returns the cut, or the zero cut if it ended before now.
-func (c Cut) Current(now Epoch) Cut {
-	if c.Until <= now {
-		return Cut{}
-	}
-	return c
-}
-
-// Join returns the cut that withholds what either withholds: the higher share,
-// until the later epoch. Cuts therefore do not add up, and applying one twice
-// is applying it once. Stores join to the [Cut.Current] one.
-func (c Cut) Join(d Cut) Cut {
-	return Cut{Percent: max(c.Percent, d.Percent), Until: max(c.Until, d.Until)}
-}

@@ -10,7 +10,7 @@ func TestLimit(t *testing.T) {
 	policy := Policy{Tokens: 100, Initial: 10, Growth: 30, BatchSizes: []int{10}}
 	seen := func(first Epoch) Standing { return Standing{Seen: true, First: first} }
 	cut := func(first Epoch, percent uint8, until Epoch) Standing {
-		return Standing{Seen: true, First: first, Cut: Cut{percent, until}}
+		return Standing{Seen: true, First: first, Cut: NewCut(percent, 0, int(until), int(until))}
 	}
 	for _, tc := range []struct {
 		name     string
@@ -31,7 +31,7 @@ func TestLimit(t *testing.T) {
 		{"half", policy, cut(0, 50, 60), 59, 50},
 		{"half of an odd number", Policy{Tokens: 7}, cut(0, 50, 60), 59, 3},
 		{"all", policy, cut(0, 100, 60), 59, 0},
-		{"cut of a new account", policy, Standing{Cut: Cut{50, 60}}, 59, 5},
+		{"cut of a new account", policy, Standing{Cut: NewCut(50, 0, 60, 60)}, 59, 5},
 		{"cut over", policy, cut(0, 100, 60), 60, 100},
 		{"more than all", policy, cut(0, 255, 60), 59, 0},
 	} {

@@ -74,11 +74,14 @@ type Store interface {
 	// survives any crash. After any other error the charge may or may not have
 	// happened, and repeating it is safe.
 	Charge(ctx context.Context, account Account, c Charge) ([]byte, error)
-	// Reduce durably joins a cut to the account's standing. A stored cut whose
-	// Until is not after now is dropped first.
-	Reduce(ctx context.Context, account Account, cut Cut, now Epoch) error
-	// DropBefore forgets the charges of all epochs before the given one. An epoch
-	// of which charges were forgotten takes no more, durably; one that had none is
+	// Reduce atomically and durably applies a reduction to the account's cut (see
+	// [Reduction.Apply]). That of a verdict is remembered with the charges of its
+	// epoch Expires: if the account has it, nothing changes and the error is
+	// [ErrRepeated]; if the epoch was dropped, nothing changes and the error is
+	// [ErrPast].
+	Reduce(ctx context.Context, account Account, r *Reduction, now Epoch) error
+	// DropBefore forgets the charges and verdicts of all epochs before the given
+	// one. An epoch of which any were forgotten takes no more, durably; one that had none is
 	// not affected, so that a clock that runs ahead for a while does not end epochs
 	// to come. Standings stay. Concurrent calls that name later epochs must not
 	// fail.

@@ -30,6 +30,7 @@ func Run(t *testing.T, d Driver) {
 		"partitions":  testPartitions,
 		"once":        testOnce,
 		"reduce":      testReduce,
+		"verdicts":    testVerdicts,
 		"drop":        testDrop,
 		"drop races":  testDropRaces,
 		"charge race": testChargeRace,
@@ -171,12 +172,14 @@ func testReduce(t *testing.T, d Driver) {
 		now  attester.Epoch
 		want attester.Cut
 	}{
-		{attester.Cut{Percent: 50, Until: 5}, 1, attester.Cut{Percent: 50, Until: 5}},
-		{attester.Cut{Percent: 50, Until: 5}, 1, attester.Cut{Percent: 50, Until: 5}},
-		{attester.Cut{Percent: 20, Until: 8}, 4, attester.Cut{Percent: 50, Until: 8}},
-		{attester.Cut{Percent: 10, Until: 9}, 8, attester.Cut{Percent: 10, Until: 9}},
+		{attester.Cut{Percent: 50, Full: 4, Until: 5}, 1, attester.Cut{Percent: 50, Full: 4, Until: 5}},
+		{attester.Cut{Percent: 50, Full: 4, Until: 5}, 1, attester.Cut{Percent: 50, Full: 4, Until: 5}},
+		{attester.Cut{Percent: 20, Full: 5, Until: 8}, 4, attester.Cut{Percent: 50, Full: 5, Until: 8}},
+		{attester.Cut{Percent: 10, From: 7, Full: 7, Until: 9}, 7, attester.Cut{Percent: 17, Full: 7, Until: 9}},
+		{attester.Cut{Percent: 10, From: 9, Full: 9, Until: 10}, 9, attester.Cut{Percent: 10, From: 9, Full: 9, Until: 10}},
+		{attester.Cut{Percent: 10, Full: 10, Until: 11}, 10, attester.Cut{Percent: 10, Full: 10, Until: 11}},
 	} {
-		if err := s.Reduce(ctx, account(1), step.cut, step.now); err != nil {
+		if err := s.Reduce(ctx, account(1), &attester.Reduction{Cut: step.cut}, step.now); err != nil {
 			t.Fatal(err)
 		}
 		if v := look(t, s, account(1), 1, 1); v.Standing.Cut != step.want || v.Standing.Seen {
@@ -184,16 +187,68 @@ func testReduce(t *testing.T, d Driver) {
 		}
 	}
 	mustCharge(t, s, account(1), charge(8, 1, 1, 10))
-	if err := s.Reduce(ctx, account(1), attester.Cut{Percent: 100, Until: 9}, 8); err != nil {
+	if err := s.Reduce(ctx, account(1), &attester.Reduction{Cut: attester.Cut{Percent: 100, Full: 8, Until: 9}}, 8); err != nil {
 		t.Fatal(err)
 	}
-	want := attester.Standing{Seen: true, First: 8, Cut: attester.Cut{Percent: 100, Until: 9}}
+	want := attester.Standing{Seen: true, First: 8, Cut: attester.Cut{Percent: 100, Full: 10, Until: 11}}
 	if v := look(t, s, account(1), 8, 1); v.Standing != want {
 		t.Fatalf("standing %+v, want %+v", v.Standing, want)
 	}
 	if v := look(t, s, account(2), 8, 1); v.Standing != (attester.Standing{}) {
 		t.Fatalf("another account's standing is %+v", v.Standing)
 	}
+}
+
+// testVerdicts: a verdict counts once, all of an epoch as the heaviest, and those of
+// later epochs add up as their policy says.
+func testVerdicts(t *testing.T, d Driver) {
+	s, ctx := d.Open(t), context.Background()
+	verdict := func(id byte, percent uint8, now attester.Epoch) *attester.Reduction {
+		return &attester.Reduction{Cut: attester.NewCut(percent, now+1, 1, 4), Repeat: attester.Repeat{Percent: 20, Epochs: 2, Most: 80}, ID: [16]byte{id}, Expires: now + 3}
+	}
+	want := func(c attester.Cut) {
+		t.Helper()
+		if v := look(t, s, account(1), 1, 1); v.Standing.Cut != c {
+			t.Fatalf("the cut is %+v, want %+v", v.Standing.Cut, c)
+		}
+	}
+	first := attester.Cut{Percent: 50, From: 11, Full: 11, Until: 15, Strikes: 1, Last: 10}
+	for id := range byte(20) {
+		if err := s.Reduce(ctx, account(1), verdict(id+1, 30+id, 10), 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first.Percent = 49
+	want(first)
+	for _, now := range []attester.Epoch{10, 11} {
+		if err := s.Reduce(ctx, account(1), verdict(7, 100, 10), now); !errors.Is(err, attester.ErrRepeated) {
+			t.Fatalf("again: %v", err)
+		}
+		want(first)
+	}
+	if err := s.Reduce(ctx, account(2), verdict(7, 100, 10), 10); err != nil { // another account's
+		t.Fatal(err)
+	}
+	if err := s.Reduce(ctx, account(1), verdict(30, 50, 12), 12); err != nil {
+		t.Fatal(err)
+	}
+	want(attester.Cut{Percent: 70, From: 11, Full: 15, Until: 19, Strikes: 2, Last: 12})
+	// Verdicts are forgotten with the epoch in which they expire.
+	if err := s.DropBefore(ctx, 14); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reduce(ctx, account(1), verdict(7, 100, 10), 14); !errors.Is(err, attester.ErrPast) {
+		t.Fatalf("after its epoch: %v", err)
+	}
+	if _, err := s.Charge(ctx, account(1), charge(13, 1, 1, 10)); !errors.Is(err, attester.ErrPast) {
+		t.Fatalf("a charge to its epoch: %v", err)
+	}
+	want(attester.Cut{Percent: 70, From: 11, Full: 15, Until: 19, Strikes: 2, Last: 12})
+	// After the whole allowance is back, all is forgotten.
+	if err := s.Reduce(ctx, account(1), verdict(31, 40, 19), 19); err != nil {
+		t.Fatal(err)
+	}
+	want(attester.Cut{Percent: 40, From: 20, Full: 20, Until: 24, Strikes: 1, Last: 19})
 }
 
 func testDrop(t *testing.T, d Driver) {

@@ -82,7 +82,7 @@ func TestAdmin(t *testing.T) {
 
 func TestReductionRefused(t *testing.T) {
 	const good = `{"scheme": "Bearer", "subject": "alice", "percent": 50, "epochs": 7}`
-	if r, err := ParseReduction([]byte(good)); err != nil || r != (Reduction{"Bearer", "alice", 50, 7}) {
+	if r, err := ParseReduction([]byte(good)); err != nil || r != (Reduction{"Bearer", "alice", 50, 0, 7}) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	for n := range good {
@@ -91,7 +91,7 @@ func TestReductionRefused(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{good + "x", strings.Replace(good, "50", "-1", 1), strings.Replace(good, "50", "256", 1),
-		strings.Replace(good, "alice", "", 1), strings.Replace(good, "Bearer", "AccountKey", 1), strings.Replace(good, "epochs", "days", 1)} {
+		strings.Replace(good, "alice", "", 1), strings.Replace(good, "Bearer", "AccountKey", 1), strings.Replace(good, "epochs", "days", 1), strings.Replace(good, `"epochs"`, `"hold": -1, "epochs"`, 1)} {
 		if _, err := ParseReduction([]byte(bad)); !errors.Is(err, ErrReduction) {
 			t.Errorf("%s: %v", bad, err)
 		}

@@ -40,7 +40,7 @@ func (h *Host) Reduce(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
-	err = h.allowances.Reduce(r.Context(), reduction.Scheme, reduction.Subject, reduction.Percent, reduction.Epochs, time.Now())
+	err = h.allowances.Reduce(r.Context(), reduction.Scheme, reduction.Subject, attester.Penalty{Percent: reduction.Percent, Hold: max(1, reduction.Hold), Epochs: reduction.Epochs}, time.Now())
 	switch {
 	case errors.Is(err, attester.ErrPolicy):
 		http.Error(w, ErrReduction.Error(), http.StatusUnprocessableEntity)
@@ -58,13 +58,16 @@ type Reduction struct {
 	// claim or the account system says, or an account key in base64url.
 	Scheme  string `json:"scheme"`
 	Subject string `json:"subject"`
-	// Percent is withheld for this epoch and the following ones, Epochs in all.
+	// Percent is withheld for this epoch and the following ones, Hold in all, and
+	// less with each epoch after them, until after Epochs nothing is. Hold is 1 if it
+	// is left out.
 	Percent uint8 `json:"percent"`
+	Hold    int   `json:"hold,omitempty"`
 	Epochs  int   `json:"epochs"`
 }
 
 // ErrReduction: not a reduction that could be made.
-var ErrReduction = errors.New("a reduction needs a scheme that is configured, a subject, 0 to 100 percent and at least one epoch")
+var ErrReduction = errors.New("a reduction needs a scheme that is configured, a subject, 0 to 100 percent and at least one epoch, of which hold is no more")
 
 // ParseReduction decodes a reduction. It fails with ErrReduction.
 func ParseReduction(b []byte) (Reduction, error) {
@@ -74,7 +77,7 @@ func ParseReduction(b []byte) (Reduction, error) {
 	if err := decoder.Decode(&r); err != nil {
 		return Reduction{}, ErrReduction
 	}
-	if _, err := decoder.Token(); err != io.EOF || r.Subject == "" {
+	if _, err := decoder.Token(); err != io.EOF || r.Subject == "" || r.Hold < 0 {
 		return Reduction{}, ErrReduction
 	}
 	if r.Scheme == attester.AccountKeyScheme {

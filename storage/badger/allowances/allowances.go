@@ -32,7 +32,8 @@ const (
 	// account -> Standing.
 	kindStanding = 's'
 	// epoch, account, 's', class -> tokens spent in the slot;
-	// epoch, account, 'r', request, class -> reply.
+	// epoch, account, 'r', request, class -> reply;
+	// epoch, account, 'v', verdict -> present: it was applied.
 	kindCharge = 'c'
 )
 
@@ -73,6 +74,11 @@ func replyKey(a attester.Account, s attester.Slot, request attester.Digest) []by
 	return append(append(append(k, 'r'), request[:]...), s.Class...)
 }
 
+func verdictKey(a attester.Account, epoch attester.Epoch, id [16]byte) []byte {
+	k := append(epochKey(kindCharge, epoch), a[:]...)
+	return append(append(k, 'v'), id[:]...)
+}
+
 // get reads a record by either [badger.DB.Get] or [badger.Tx.Get]; an absent
 // one is nil.
 func get(read func([]byte) ([]byte, error), key []byte) ([]byte, error) {
@@ -106,24 +112,62 @@ func getStanding(read func([]byte) ([]byte, error), a attester.Account) (atteste
 	return parseStanding(b)
 }
 
+// The first octet of a standing.
+const (
+	formSeen   = 1 << 0
+	formFading = 1 << 1 // the cut is none that isStep
+)
+
 func parseStanding(b []byte) (s attester.Standing, err error) {
 	r := tlscodec.NewReader(b, tlscodec.Limits{})
-	s.Seen = r.Bool()
+	form := r.Uint8()
+	s.Seen = form&formSeen != 0
 	s.First = attester.Epoch(r.Uint64())
 	s.Cut.Percent = r.Uint8()
 	s.Cut.Until = attester.Epoch(r.Uint64())
-	if err := r.Finish(); err != nil || s.Cut.Percent > 100 {
+	if form&formFading == 0 {
+		s.Cut.Full = max(s.Cut.Until, 1) - 1
+	} else {
+		s.Cut.From = attester.Epoch(r.Uint64())
+		s.Cut.Full = attester.Epoch(r.Uint64())
+		s.Cut.Strikes = r.Uint8()
+		s.Cut.Last = attester.Epoch(r.Uint64())
+		if isStep(s.Cut) { // has a shorter form
+			r.Fail(ErrCorrupt)
+		}
+	}
+	if err := r.Finish(); err != nil || form > formSeen|formFading || s.Cut.Percent > 100 || s.Cut.Full > s.Cut.Until {
 		return attester.Standing{}, ErrCorrupt
 	}
 	return s, nil
 }
 
+// isStep reports whether a cut withholds one share until it ends, since whenever:
+// the only kind that there was at first, and still the form of most standings, which
+// have none.
+func isStep(c attester.Cut) bool {
+	return c.From == 0 && c.Strikes == 0 && c.Last == 0 && c.Full == max(c.Until, 1)-1
+}
+
 func marshalStanding(s attester.Standing) []byte {
 	var w tlscodec.Writer
-	w.Bool(s.Seen)
+	form := uint8(0)
+	if s.Seen {
+		form |= formSeen
+	}
+	if !isStep(s.Cut) {
+		form |= formFading
+	}
+	w.Uint8(form)
 	w.Uint64(uint64(s.First))
 	w.Uint8(s.Cut.Percent)
 	w.Uint64(uint64(s.Cut.Until))
+	if !isStep(s.Cut) {
+		w.Uint64(uint64(s.Cut.From))
+		w.Uint64(uint64(s.Cut.Full))
+		w.Uint8(s.Cut.Strikes)
+		w.Uint64(uint64(s.Cut.Last))
+	}
 	b, _ := w.Bytes() // fixed-size fields always have an encoding
 	return b
 }
@@ -198,16 +242,50 @@ func charge(tx *badger.Tx, account attester.Account, c attester.Charge) ([]byte,
 }
 
 // Reduce implements [attester.Store].
-func (s *Store) Reduce(ctx context.Context, account attester.Account, cut attester.Cut, now attester.Epoch) error {
+func (s *Store) Reduce(ctx context.Context, account attester.Account, r *attester.Reduction, now attester.Epoch) error {
 	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+		if r.Verdict() {
+			if err := remember(tx, account, r); err != nil {
+				return err
+			}
+		}
 		standing, err := getStanding(tx.Get, account)
 		if err != nil {
 			return err
 		}
-		standing.Cut = standing.Cut.Current(now).Join(cut)
+		standing.Cut = r.Apply(standing.Cut, now)
 		tx.Put(standingKey(account), marshalStanding(standing))
 		return nil
 	})
+}
+
+// remember files a verdict under the epoch in which it expires, with which it is
+// dropped.
+func remember(tx *badger.Tx, account attester.Account, r *attester.Reduction) error {
+	dropped, err := get(tx.Get, epochKey(kindDropped, r.Expires))
+	if err != nil {
+		return err
+	}
+	if dropped != nil {
+		return attester.ErrPast
+	}
+	key := verdictKey(account, r.Expires, r.ID)
+	known, err := get(tx.Get, key)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		return attester.ErrRepeated
+	}
+	marked, err := get(tx.Get, epochKey(kindEpoch, r.Expires))
+	if err != nil {
+		return err
+	}
+	if marked == nil {
+		tx.Put(epochKey(kindEpoch, r.Expires), present)
+	}
+	tx.Put(key, present)
+	return nil
 }
 
 // DropBefore implements [attester.Store].

@@ -106,6 +106,11 @@ func (c *check) charges(epoch attester.Epoch) error {
 		}
 		rest, of := key[accountEnd+1:], counters
 		switch tag := key[accountEnd]; {
+		case tag == 'v':
+			if len(rest) != len(attester.Reduction{}.ID) || !bytes.Equal(value, present) {
+				c.Problem(kindCharge, "does not decode")
+			}
+			return nil
 		case tag == 's' && len(rest) > 0:
 			if _, err := parseUint64(value); err != nil {
 				c.Problem(kindCharge, "does not decode")

@@ -35,6 +35,8 @@ func TestCheckFindsDamage(t *testing.T) {
 		"counter's class":    {'c', 2, func(k, v []byte) ([]byte, []byte) { return append(k, 'x'), v }, append(find("charge", "reply without a counter"), find("charge", "counter without a reply")...)},
 		"other account":      {'c', 2, func(k, v []byte) ([]byte, []byte) { k[9] ^= 1; return k, v }, append(find("charge", "counter without a reply"), find("charge", "reply without a counter")...)},
 		"no charge":          {'c', 0, func(k, v []byte) ([]byte, []byte) { k[9+32] = 'q'; return k, v }, find("charge", "key")},
+		"verdict's value":    {'c', -1, func(k, v []byte) ([]byte, []byte) { return k, []byte{} }, find("charge", "does not decode")},
+		"verdict's name":     {'c', -1, func(k, v []byte) ([]byte, []byte) { return append(k, 1), v }, find("charge", "does not decode")},
 		"charge of no epoch": {'c', 0, func(k, v []byte) ([]byte, []byte) { k[1]++; return k, v }, find("charge", "belongs to nothing")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,11 +56,12 @@ func TestCheckFindsDamage(t *testing.T) {
 			}
 			_, err := s.Charge(ctx, attester.Account{1}, attester.Charge{Slot: attester.Slot{Class: "send", Epoch: 7}, Tokens: 1, Limit: 9, Reply: []byte("reply")})
 			must(err)
+			must(s.Reduce(ctx, attester.Account{2}, &attester.Reduction{Cut: attester.NewCut(50, 2, 1, 3), ID: [16]byte{1}, Expires: 7}, 1))
 			must(s.DropBefore(ctx, 1))
 			records, _, err := s.db.Scan([]byte{d.kind}, nil, 0)
 			must(err)
 			must(s.db.Submit(ctx, func(tx *badger.Tx) error {
-				r := records[d.n]
+				r := records[(d.n+len(records))%len(records)]
 				key, value := d.do(bytes.Clone(r.Key), bytes.Clone(r.Value))
 				if tx.Delete(r.Key); value != nil {
 					tx.Put(key, value)

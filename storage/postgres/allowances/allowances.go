@@ -48,8 +48,9 @@ func number(e attester.Epoch) int64 { return int64(min(uint64(e), math.MaxInt64)
 // Look implements [attester.Store].
 func (s *Store) Look(ctx context.Context, account attester.Account, slot attester.Slot, request attester.Digest) (attester.View, error) {
 	var v attester.View
+	cut := &v.Standing.Cut
 	err := s.db.Read(ctx, "select * from allowances.look($1, $2, $3, $4)", []any{account[:], number(slot.Epoch), []byte(slot.Class), request[:]},
-		postgres.One(&v.Standing.Seen, &v.Standing.First, &v.Standing.Cut.Percent, &v.Standing.Cut.Until, &v.Spent, &v.Reply))
+		postgres.One(&v.Standing.Seen, &v.Standing.First, &cut.Percent, &cut.From, &cut.Full, &cut.Until, &cut.Strikes, &cut.Last, &v.Spent, &v.Reply))
 	if err != nil {
 		return attester.View{}, err
 	}
@@ -76,9 +77,40 @@ func (s *Store) Charge(ctx context.Context, account attester.Account, c attester
 	return reply, nil
 }
 
-// Reduce implements [attester.Store].
-func (s *Store) Reduce(ctx context.Context, account attester.Account, cut attester.Cut, now attester.Epoch) error {
-	return s.db.Write(ctx, "select allowances.reduce($1, $2, $3, $4)", []any{account[:], int(cut.Percent), number(cut.Until), number(now)}, nil)
+// Reduce implements [attester.Store]. The cut is looked at, and replaced if it is the
+// same still; each time round another reduction of the account has won.
+func (s *Store) Reduce(ctx context.Context, account attester.Account, r *attester.Reduction, now attester.Epoch) error {
+	var id []byte
+	if r.Verdict() {
+		id = r.ID[:]
+	}
+	for {
+		v, err := s.Look(ctx, account, attester.Slot{}, attester.Digest{})
+		if err != nil {
+			return err
+		}
+		was := v.Standing.Cut
+		var outcome string
+		err = s.db.Write(ctx, "select allowances.reduce($1, $2, $3, $4, $5)",
+			[]any{account[:], id, number(r.Expires), numbers(was), numbers(r.Apply(was, now))}, postgres.One(&outcome))
+		switch {
+		case err != nil:
+			return err
+		case outcome == "past":
+			return attester.ErrPast
+		case outcome == "repeated":
+			return attester.ErrRepeated
+		case outcome == "reduced":
+			return nil
+		case outcome != "changed":
+			return postgres.ErrRefused
+		}
+	}
+}
+
+// numbers is a cut as the database has it.
+func numbers(c attester.Cut) []int64 {
+	return []int64{int64(c.Percent), number(c.From), number(c.Full), number(c.Until), int64(c.Strikes), number(c.Last)}
 }
 
 // DropBefore implements [attester.Store]. An epoch is ended first, so that nothing
