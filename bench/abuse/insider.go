@@ -37,6 +37,7 @@ type Insider struct {
 	queue   wire.QueueID
 	welcome *seal.PrivateKey
 	secret  seal.DeliverySecret
+	former  bool // it has had other secrets
 	kp      *mls.KeyPackage
 	after   uint64
 }
@@ -59,11 +60,19 @@ func (i *Insider) keys() (err error) {
 	if err != nil {
 		return err
 	}
-	var signer *mls.SignatureKey
-	for _, k := range []**mls.SignatureKey{&i.User, &i.owner, &signer} {
+	for _, k := range []**mls.SignatureKey{&i.User, &i.owner} {
 		if *k, err = suite.GenerateSignatureKey(rand.Reader); err != nil {
 			return err
 		}
+	}
+	return i.pseudonym(suite)
+}
+
+// pseudonym draws the keys and the credential of a leaf.
+func (i *Insider) pseudonym(suite *mls.Suite) error {
+	signer, err := suite.GenerateSignatureKey(rand.Reader)
+	if err != nil {
+		return err
 	}
 	p := wire.PseudonymousCredential{Client: wire.Pseudonym(random(16)), User: wire.Pseudonym(random(16)), Provider: i.p.Domain,
 		UserAuthKey: i.User.Public(), IdentityLink: random(200)}
@@ -125,7 +134,7 @@ func (i *Insider) ID() wire.GroupID { return wire.GroupID(i.Group.GroupID()) }
 
 // StateKey is the group state key of a group's epoch.
 func StateKey(g *group.Group) (secret.Bytes, error) {
-	return g.Export("pseudods group state key", []byte(g.GroupID()), wire.GroupStateKeySize)
+	return g.Export(stateLabel, []byte(g.GroupID()), wire.GroupStateKeySize)
 }
 
 // Compose encodes and signs a request to the party's own provider.
@@ -242,7 +251,9 @@ func (i *Insider) take(ctx context.Context, item *wire.Item) error {
 		entry, err = seal.OpenEntry(i.secret, &item.Entry)
 	}
 	if err != nil {
-		if entry, err = seal.OpenWelcomeEntry(i.welcome, &item.Entry); err != nil {
+		if entry, err = seal.OpenWelcomeEntry(i.welcome, &item.Entry); err != nil && i.former {
+			return nil // it was for a leaf that the insider had
+		} else if err != nil {
 			return err
 		}
 	}

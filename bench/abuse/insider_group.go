@@ -83,31 +83,19 @@ func (i *Insider) Commit(ctx context.Context, o wire.Operation, proposals []*mls
 	return err
 }
 
-// CommitBody makes a commit with its request's body, and leaves it pending.
+// CommitBody makes a commit with its request's body, and leaves it pending. One that
+// was pending is dropped.
 func (i *Insider) CommitBody(proposals []*mls.Proposal, joiners ...*Insider) (*wire.GroupCommit, error) {
+	i.Group.Discard()
 	commit, err := i.Group.Commit(group.CommitOptions{Proposals: proposals, ForcePath: true, GroupInfo: group.GroupInfoOptions{ExternalPub: true}})
 	if err != nil {
 		return nil, err
 	}
-	state, err := i.Group.Marshal()
+	b, err := commitBody(commit, i.ID())
 	if err != nil {
 		return nil, err
 	}
-	next, err := group.Restore(i.Config, state.Reveal())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := next.Merge(); err != nil {
-		return nil, err
-	}
-	b := &wire.GroupCommit{Group: i.ID()}
-	if b.NextKey, err = StateKey(next); err != nil {
-		return nil, err
-	}
-	if b.Commit, err = mls.Marshal(commit.Message); err != nil {
-		return nil, err
-	}
-	if b.PartialGroupInfo, err = mls.Marshal(commit.Partial); err != nil {
+	if b.NextKey, err = i.Group.PendingExport(stateLabel, []byte(i.Group.GroupID()), wire.GroupStateKeySize); err != nil {
 		return nil, err
 	}
 	if commit.Welcome != nil {

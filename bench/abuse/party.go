@@ -314,7 +314,9 @@ func (s service) Handle(ctx context.Context, encoded []byte) []byte {
 	}
 	answer, err := who.carry(ctx, s.Provider, encoded)
 	if err != nil {
-		return refusal(&wire.Error{Code: wire.CodeInternal}) // the run is over
+		// The run or the session is over. The SDK would repeat the request after any
+		// other refusal, in real time.
+		return refusal(&wire.Error{Code: wire.CodeRateLimited, RetryAfter: 60})
 	}
 	var r wire.Response
 	if mls.Unmarshal(answer, &r) == nil && r.Err != nil && r.Err.Code == wire.CodeRateLimited {

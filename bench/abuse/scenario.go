@@ -49,6 +49,9 @@ var Scenarios = []Scenario{
 	sybilFarming,
 	tokenHoarding,
 	tokenTheft,
+	commitStarvation,
+	rejoinChurn,
+	scraping,
 }
 
 func (s *Scenario) sessions(quick bool) int {
