@@ -1,13 +1,19 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/privacypass/attester"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/moderation"
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/storage/badger"
@@ -39,8 +45,17 @@ type ModerationConfig struct {
 	// VerdictDelay is the longest of the random times that verdicts wait before they
 	// are sent. Default 6 hours.
 	VerdictDelay *daemon.Duration `json:"verdict_delay"`
+	// Issuers are those of other providers that take verdicts of this one, by
+	// domain. Who is accused there, and at no provider of these, gets no verdict.
+	Issuers map[string]IssuerPlace `json:"issuers"`
 	// Webhook is asked to decide. Nil: people do.
 	Webhook *ModerationHook `json:"webhook"`
+}
+
+// IssuerPlace is an issuer elsewhere: its name, and the URL that verdicts are sent to.
+type IssuerPlace struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
 }
 
 // ModerationHook is the operator's system that decides reports: see
@@ -58,6 +73,11 @@ func (c *ModerationConfig) validate() error {
 	if c.PublicKey != "" {
 		if _, err := parseModerationPublic(c.PublicKey); err != nil {
 			return err
+		}
+	}
+	for domain, place := range c.Issuers {
+		if domain == "" || place.Name == "" || checkURL(place.URL) != nil {
+			return errors.New("moderation.issuers needs the name of each domain's issuer and the URL that takes verdicts")
 		}
 	}
 	switch {
@@ -85,10 +105,12 @@ type moderating struct {
 	docket *moderation.Docket
 	db     *badger.DB
 	hook   *moderation.Hook // nil for none
-	log    *slog.Logger
+	// courier sends verdicts.
+	courier *moderation.Courier
+	log     *slog.Logger
 }
 
-func openModeration(c *Config, log *slog.Logger, m *metrics) (d *moderating, err error) {
+func openModeration(c *Config, own *host.Host, hc *http.Client, log *slog.Logger, m *metrics) (d *moderating, err error) {
 	d = &moderating{log: log}
 	defer func() {
 		if err != nil {
@@ -100,8 +122,18 @@ func openModeration(c *Config, log *slog.Logger, m *metrics) (d *moderating, err
 		return d, err
 	}
 	cfg := moderation.Config{MaxOpen: c.Moderation.MaxOpen, Retention: c.Moderation.RetentionDays, Delay: time.Duration(*c.Moderation.VerdictDelay),
-		Issuers: map[string]string{c.Domain: c.Issuer.Name},
+		Issuers: map[string]string{},
 		Observe: func(e moderation.Event) { m.report(e); d.note(e) }}
+	to := &issuers{name: c.Issuer.Name, own: own, urls: map[string]string{}, http: hc}
+	if own != nil || c.Issuer.URL != "" {
+		cfg.Issuers[c.Domain] = c.Issuer.Name
+	}
+	if c.Issuer.URL != "" {
+		to.urls[c.Issuer.Name] = strings.TrimSuffix(c.Issuer.URL, "/") + host.VerdictsPath
+	}
+	for domain, place := range c.Moderation.Issuers {
+		cfg.Issuers[domain], to.urls[place.Name] = place.Name, place.URL
+	}
 	var keys []*seal.PrivateKey // none if they are elsewhere
 	if c.Moderation.PublicKey != "" {
 		cfg.Key, err = parseModerationPublic(c.Moderation.PublicKey)
@@ -123,6 +155,12 @@ func openModeration(c *Config, log *slog.Logger, m *metrics) (d *moderating, err
 	if d.docket, err = moderation.New(cfg); err != nil {
 		return d, err
 	}
+	verdictKeys, err := secretsOf(secrets, verdictFiles, parseVerdictKey)
+	if err != nil {
+		return d, err
+	}
+	every := min(10*time.Second, max(50*time.Millisecond, cfg.Delay/16))
+	d.courier = moderation.NewCourier(d.docket, moderation.CourierConfig{Key: verdictKeys[0], To: to, Every: every})
 	if hook := c.Moderation.Webhook; hook != nil {
 		s, err := daemon.SecretFile(hook.Secret)
 		if err != nil {
@@ -151,6 +189,49 @@ func (d *moderating) ask(ctx context.Context) {
 	if d.hook != nil {
 		d.hook.Run(ctx, func(err error) { d.log.Warn("reports not decided", "error", err) })
 	}
+}
+
+// send sends verdicts until ctx is done.
+func (d *moderating) send(ctx context.Context) {
+	d.courier.Run(ctx, func(err error) { d.log.Error("verdicts not sent", "error", err) })
+}
+
+// issuers take verdicts: the one here, and those elsewhere.
+type issuers struct {
+	name string
+	own  *host.Host // nil if it is elsewhere
+	urls map[string]string
+	http *http.Client
+}
+
+var _ moderation.Issuers = (*issuers)(nil)
+
+// verdictTimeout bounds the sending of one verdict.
+const verdictTimeout = 30 * time.Second
+
+// Deliver implements moderation.Issuers.
+func (i *issuers) Deliver(ctx context.Context, issuer string, signed []byte) error {
+	if i.own != nil && issuer == i.name {
+		return i.own.TakeVerdict(ctx, signed)
+	}
+	u, ok := i.urls[issuer]
+	if !ok { // it was in the configuration when the report was upheld
+		return fmt.Errorf("%w: the issuer is not configured any more", attester.ErrVerdict)
+	}
+	ctx, cancel := context.WithTimeout(ctx, verdictTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u, bytes.NewReader(signed))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	res, err := i.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(res.Body, 4<<10))
+	return host.VerdictError(res.StatusCode)
 }
 
 // tend forgets what has expired until ctx is done.

@@ -151,6 +151,22 @@ func (c *Config) openModerationKeys() (secrets daemon.Dir, err error) {
 	return secrets, err
 }
 
+// ownVerdictKeys are the keys by which verdicts are signed here.
+func (c *Config) ownVerdictKeys() (out []ed25519.PublicKey, err error) {
+	if !c.moderates() {
+		return nil, nil
+	}
+	secrets, err := c.openModerationKeys()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := secretsOf(secrets, verdictFiles, parseVerdictKey)
+	for _, k := range keys {
+		out = append(out, k.Public().(ed25519.PublicKey))
+	}
+	return out, err
+}
+
 // moderationKeys lists the keys of moderation.
 func (c *Config) moderationKeys() (out []Key, err error) {
 	secrets, err := c.openModerationKeys()

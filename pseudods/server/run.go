@@ -43,6 +43,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if s.moderation != nil {
 		tasks.Go(func() { s.moderation.tend(s.run) })
 		tasks.Go(func() { s.moderation.ask(s.run) })
+		tasks.Go(func() { s.moderation.send(s.run) })
 	}
 	if s.ds != nil {
 		tasks.Go(func() { s.ds.redeemer.tend(s.run) })

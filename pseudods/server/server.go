@@ -108,7 +108,11 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 		if err != nil {
 			return err
 		}
-		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree, AcceptRestored: c.AcceptRestored})
+		keys, err := c.ownVerdictKeys()
+		if err != nil {
+			return err
+		}
+		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree, AcceptRestored: c.AcceptRestored, VerdictKeys: keys})
 		if err != nil {
 			return fmt.Errorf("issuer: %w", err)
 		}
@@ -124,7 +128,7 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 		s.qs = q
 	}
 	if c.moderates() {
-		moderation, err := openModeration(c, s.log, m)
+		moderation, err := openModeration(c, s.issuer, client, s.log, m)
 		if err != nil {
 			return err
 		}

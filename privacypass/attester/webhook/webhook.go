@@ -17,7 +17,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -112,30 +111,7 @@ func (a *Attester) Attest(ctx context.Context, r *attester.Request) (attester.Id
 	if err != nil {
 		return attester.Identity{}, err
 	}
-	select {
-	case a.turns <- struct{}{}:
-		defer func() { <-a.turns }()
-	case <-ctx.Done():
-		return attester.Identity{}, ctx.Err()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.config.URL, bytes.NewReader(body))
-	if err != nil {
-		return attester.Identity{}, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(SignatureHeader, Sign(a.config.Secret, r.Now, body))
-	resp, err := a.config.Client.Do(req)
-	if err != nil {
-		return attester.Identity{}, fmt.Errorf("%w: no answer", attester.ErrUnavailable)
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-		return parseReply(io.LimitReader(resp.Body, maxReply+1))
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		return attester.Identity{}, fmt.Errorf("%w: by the account system", attester.ErrRefused)
-	}
-	return attester.Identity{}, fmt.Errorf("%w: status %d", attester.ErrUnavailable, resp.StatusCode)
+	return a.ask(ctx, body, r.Now)
 }
 
 // parseReply reads the account system's answer. Members other than "account"

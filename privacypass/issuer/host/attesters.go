@@ -14,21 +14,22 @@ import (
 	"github.com/pseudods/pseudods/privacypass/attester/webhook"
 )
 
-// newAttesters makes the attesters that are configured.
-func newAttesters(c Attesters, data daemon.Dir) (list []attester.Attester, err error) {
+// newAttesters makes the attesters that are configured, and returns the account keys
+// if there are any.
+func newAttesters(c Attesters, data daemon.Dir) (list []attester.Attester, accounts attester.KeySet, err error) {
 	if c.Invite != nil {
 		key, err := data.Secret(InviteFile)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list = append(list, attester.NewInvites(key))
 	}
 	if c.AccountKey != nil {
 		keys := &keyFile{path: c.AccountKey.Keys}
 		if err := keys.reload(); err != nil {
-			return nil, fmt.Errorf("account keys: %w", err)
+			return nil, nil, fmt.Errorf("account keys: %w", err)
 		}
-		list = append(list, attester.NewAccountKeys(keys))
+		list, accounts = append(list, attester.NewAccountKeys(keys)), keys
 	}
 	if c.ProofOfWork != nil {
 		parallel := c.ProofOfWork.Parallel
@@ -37,29 +38,29 @@ func newAttesters(c Attesters, data daemon.Dir) (list []attester.Attester, err e
 		}
 		work, err := attester.NewProofOfWork(c.ProofOfWork.WorkCost, parallel)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list = append(list, work)
 	}
 	if c.OIDC != nil {
 		a, err := newOIDC(c.OIDC)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list = append(list, a)
 	}
 	if c.Webhook != nil {
 		key, err := daemon.SecretFile(c.Webhook.Secret)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		a, err := webhook.New(webhook.Config{URL: c.Webhook.URL, Secret: key, Parallel: c.Webhook.Parallel})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list = append(list, a)
 	}
-	return list, nil
+	return list, accounts, nil
 }
 
 func newOIDC(c *OIDC) (*oidc.Attester, error) {

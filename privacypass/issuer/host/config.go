@@ -35,6 +35,8 @@ type Config struct {
 	Schedule Schedule `json:"schedule"`
 	// Attesters of which one must vouch for a request.
 	Attesters Attesters `json:"attesters"`
+	// Verdicts says what follows from upheld reports of abuse.
+	Verdicts Verdicts `json:"verdicts"`
 	// DirectoryMaxAge bounds how long directories may be cached.
 	DirectoryMaxAge daemon.Duration `json:"directory_max_age"`
 	// Parallel is how many requests do private-key operations at once, and Queue
@@ -154,6 +156,9 @@ func (c *Config) Validate() error {
 	}
 	if len(c.Classes) == 0 {
 		return errors.New("classes is empty")
+	}
+	if err := c.Verdicts.validate(&c.Attesters); err != nil {
+		return err
 	}
 	for _, class := range c.Classes {
 		if err := class.validate(); err != nil {

@@ -7,6 +7,7 @@ package host
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -49,6 +50,8 @@ type Options struct {
 	// AcceptRestored says that the operator accepts allowances from an older copy:
 	// accounts can get again what they got since.
 	AcceptRestored bool
+	// VerdictKeys are Ed25519 keys of the program's own that sign verdicts.
+	VerdictKeys []ed25519.PublicKey
 }
 
 // Host is an issuer without its listeners: what it keeps, and the handler.
@@ -58,6 +61,7 @@ type Host struct {
 	allowances  *attester.Allowances
 	schemes     []string
 	handler     *httpapi.Handler
+	court       *court // nil if no verdicts are taken
 	adminSecret secret.Bytes
 	log         *slog.Logger
 	keysDir     string
@@ -76,7 +80,7 @@ func Open(c *Config, o Options) (_ *Host, err error) {
 	if err := h.ring.Advance(time.Now()); err != nil {
 		return nil, err
 	}
-	attesters, err := newAttesters(c.Attesters, o.Data)
+	attesters, keys, err := newAttesters(c.Attesters, o.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +108,9 @@ func Open(c *Config, o Options) (_ *Host, err error) {
 	}
 	h.allowances, err = attester.NewAllowances(allowances.New(h.db), attester.NewNames(names), time.Duration(c.Period), policies)
 	if err != nil {
+		return nil, err
+	}
+	if h.court, err = newCourt(c, o.VerdictKeys, keys, h.allowances, o.Registry); err != nil {
 		return nil, err
 	}
 	h.handler, err = httpapi.New(httpapi.Config{
@@ -156,8 +163,15 @@ func (h *Host) Backup(ctx context.Context, w io.Writer, base *backup.Backup) (*b
 	return h.db.Backup(ctx, w, base)
 }
 
-// ServeHTTP implements http.Handler: directories and issuance.
-func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.handler.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler: directories, issuance, and verdicts if any are
+// taken.
+func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.court != nil && r.URL.Path == VerdictsPath {
+		h.serveVerdict(w, r)
+		return
+	}
+	h.handler.ServeHTTP(w, r)
+}
 
 // Schemes are the schemes of the attesters.
 func (h *Host) Schemes() []string { return slices.Clone(h.schemes) }
