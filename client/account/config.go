@@ -27,6 +27,12 @@ type Config struct {
 	// caller's to close afterwards.
 	Vault    *vault.Vault
 	Attestor Attestor
+	// AccountKey has the identity's key vouch for the user to the issuer of the
+	// account's provider, where it must be known as an account key. The issuer then
+	// knows under which identity tokens are fetched, as an account system does, and
+	// still not what for; and verdicts on reports find the account. Attestor is for
+	// the issuers of other providers.
+	AccountKey bool
 	// HTTP is used for all connections. Its timeout must be longer than a minute,
 	// which a read of the queue may take. Default: connections of its own for each
 	// role of a service, and no redirects.

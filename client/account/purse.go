@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"sync"
@@ -162,6 +163,15 @@ func (p *purse) source(ctx context.Context, list *tokens.PriceList, origin token
 	return &wallet.Source{Challenge: challenge, Keys: keys, Batch: batch, Mark: max(most, batch/2)}, c, nil
 }
 
+// attestor vouches for the user at the purse's issuer.
+func (p *purse) attestor() Attestor {
+	own := p.account.static
+	if !p.account.cfg.AccountKey || p.provider.domain != own.domain {
+		return p.account.cfg.Attestor
+	}
+	return issuers.AccountKey(ed25519.NewKeyFromSeed(own.identity.Key.Private().Reveal()))
+}
+
 // Fetch implements [wallet.Fetcher].
 func (p *purse) Fetch(ctx context.Context, class tokens.Class, kind privacypass.Kind, request []byte) ([]byte, error) {
 	p.mu.Lock()
@@ -170,7 +180,7 @@ func (p *purse) Fetch(ctx context.Context, class tokens.Class, kind privacypass.
 	if c == nil {
 		return nil, wallet.ErrClass
 	}
-	b, err := c.Send(ctx, kind, request, p.account.cfg.Now(), p.account.cfg.Attestor)
+	b, err := c.Send(ctx, kind, request, p.account.cfg.Now(), p.attestor())
 	var refused *issuers.StatusError
 	if errors.As(err, &refused) && refused.Final() {
 		return nil, fmt.Errorf("%w: %w", wallet.ErrRefused, err)

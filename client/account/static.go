@@ -1,6 +1,7 @@
 package account
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +57,19 @@ func (s *static) queue() wire.QueueID { return wire.QueueIDOf(s.queueKey.Public(
 
 func (s *static) pool(k wire.PoolKind) wire.PoolID {
 	return wire.PoolIDOf(s.poolKeys[poolIndex(k)].Public())
+}
+
+// StoredKey returns the public identity key of the account in a vault, which may be
+// one that Create has begun and could not finish. It fails with [ErrNoAccount] or
+// [ErrRecord].
+func StoredKey(v *vault.Vault) (ed25519.PublicKey, error) {
+	s := new(static)
+	if err := load(v, recordStatic, s); isNotFound(err) {
+		return nil, ErrNoAccount
+	} else if err != nil {
+		return nil, err
+	}
+	return s.identity.Key.Public(), nil
 }
 
 // newStatic draws the keys of an account.

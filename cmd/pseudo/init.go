@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,18 +18,20 @@ import (
 	"github.com/pseudods/pseudods/client/vault"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass/attester"
+	issuers "github.com/pseudods/pseudods/privacypass/client/httpapi"
 	"github.com/pseudods/pseudods/pseudods/httpapi"
 )
 
 // initWork makes an account. Interrupted, it goes on when it is run again.
 type initWork struct {
 	name, server, invite, link string
-	passphrase                 bool
+	passphrase, accountKey     bool
 }
 
 func (w *initWork) flags(f *flag.FlagSet) {
 	f.StringVar(&w.server, "server", "", "`URL` of the server")
 	f.StringVar(&w.invite, "invite", "", "get tokens by the invite code in a `file`, and not by work; - asks for it")
+	f.BoolVar(&w.accountKey, "account-key", false, "get tokens by the identity's key, which the server must know as an account key, and not by work")
 	f.StringVar(&w.link, "link", "", "be another device of the user whose link code is in a `file`, under the name NAME; - asks for it")
 	f.BoolVar(&w.passphrase, "passphrase", false, "protect the state by a passphrase, and not by a key file beside it")
 }
@@ -85,6 +88,10 @@ func (w *initWork) do(ctx context.Context, s *session) error {
 // settle finds the settings and the vault's key, or makes them.
 func (w *initWork) settle(ctx context.Context, s *session) (key secret.Bytes, err error) {
 	s.settings, err = s.location.settings()
+	if err == nil && w.accountKey && !s.settings.AccountKey {
+		s.settings.AccountKey = true
+		err = s.putSettings(s.settings)
+	}
 	switch {
 	case err == nil && s.settings.Server != w.server:
 		return key, fmt.Errorf("this state belongs to %s; name another directory with -state", s.settings.Server)
@@ -93,7 +100,7 @@ func (w *initWork) settle(ctx context.Context, s *session) (key secret.Bytes, er
 	case !errors.Is(err, errNoAccount):
 		return key, err
 	}
-	s.settings = &settings{Server: w.server}
+	s.settings = &settings{Server: w.server, AccountKey: w.accountKey}
 	if s.settings.Domain, err = domainOf(ctx, w.server); err != nil {
 		return key, err
 	}
@@ -142,7 +149,7 @@ func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes, li
 		c, err = client.Open(ctx, s.config())
 	}
 	if err != nil {
-		return err
+		return s.unknownKey(err)
 	}
 	s.Client = c
 	own, user := c.Account().Identity(), w.name
@@ -154,6 +161,21 @@ func (w *initWork) create(ctx context.Context, s *session, code secret.Bytes, li
 	}
 	_, err = fmt.Fprintf(s.out, "you are %s at %s, fingerprint %s\n", named(user), s.settings.Domain, fingerprint(own.Key.Public()))
 	return err
+}
+
+// unknownKey says, where the identity's key is to be the account's, which one it is
+// if the issuer does not know it.
+func (s *session) unknownKey(err error) error {
+	var refused *issuers.StatusError
+	if !s.settings.AccountKey || !errors.As(err, &refused) || refused.Status != http.StatusForbidden && refused.Status != http.StatusUnauthorized {
+		return err
+	}
+	key, unknown := account.StoredKey(s.vault)
+	if unknown != nil {
+		return errors.Join(err, unknown)
+	}
+	return fmt.Errorf("the server does not know your account key yet: have it add %s to its account keys, and run this again",
+		base64.URLEncoding.EncodeToString(key))
 }
 
 // maxDocument bounds a provider document in octets.

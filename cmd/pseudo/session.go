@@ -101,7 +101,7 @@ func (s *session) config() client.Config {
 	for domain, url := range s.settings.Providers {
 		providers[domain] = url
 	}
-	return client.Config{Account: account.Config{Vault: s.vault, Providers: providers, Attestor: attestation{s.vault}}}
+	return client.Config{Account: account.Config{Vault: s.vault, Providers: providers, Attestor: attestation{s.vault}, AccountKey: s.settings.AccountKey}}
 }
 
 // holder is the process that has the state, for those that wait for it in vain.

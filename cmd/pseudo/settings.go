@@ -28,6 +28,8 @@ type settings struct {
 	// Passphrase says how the vault's key follows from the passphrase. Nil: the key
 	// is in a file.
 	Passphrase *stretch `json:"passphrase,omitempty"`
+	// AccountKey says that the identity's key is the account's at the issuer.
+	AccountKey bool `json:"account_key,omitempty"`
 	// Providers are the URLs of other domains' providers, for those that are not
 	// at https:// and the domain.
 	Providers map[string]string `json:"providers,omitempty"`
