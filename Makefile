@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
-.PHONY: check test test-power test-race fuzz bench bench-smoke interop
+.PHONY: check test test-power test-race fuzz bench bench-smoke report interop
 
 check: ## what CI runs
 	.ci/run
@@ -47,6 +47,9 @@ bench: ## the figures that the documentation quotes
 
 bench-smoke: ## every benchmark once, so that none rots
 	go test -run '^$$' -bench . -benchtime 1x -short -timeout 20m ./... | grep -E '^(Benchmark|ok|FAIL|---)' | grep -v 'no test files'
+
+report: ## page, summary and tables of the results that are kept
+	go run ./cmd/pdsbench report --html bench/results/index.html --brief README.md --tables docs/research.md bench/results/*.json
 
 interop: ## clients nobody here wrote, from npm
 	@for run in interop/*/run; do echo "$$run"; $$run; done

@@ -12,7 +12,7 @@ var Invariants = []Invariant{
 			in("storage/badger/ledger", "TestINV02StoreShowsNoToken"), in("pseudods/ds/atrest", "TestSizesShowTheirClassAlone"),
 			in("client", "TestINV01INV02INV07BusyRun"), in("pseudods/demo", "TestINV02TheStoryLeavesNoTrace"),
 			in("bench/link/snapshot", "TestINV02Snapshot")),
-		"Records that were written together can be guessed from the engine's files in quiet times (S36). Who also has the key of a pool, as " +
+		"Values link no pseudonym to anything; in which half minute records were written, and counters of queues, say more than nothing (S36). Who also has the key of a pool, as " +
 			"contacts do, opens the KeyPackages in it (S60)."},
 	{"INV-03", "Every state-changing request is authenticated and fresh: nonce, expiry and recipient domain stand inside the signed octets, and a replay is refused. There is no unsigned path.",
 		join(in("pseudods/ds", "TestINV03EveryOperation", "TestINV03NothingUnsignedOrStale", "TestINV03ReplayGetsTheSameAnswer", "TestINV03AccessIsCheckedBeforeItIsHandedOut"), in("pseudods/qs", "TestINV03Requests"),

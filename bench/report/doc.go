@@ -11,6 +11,7 @@
 // parameters scenario and defence, one for each pair, are shown as a matrix.
 //
 // [Page] writes one HTML file that needs nothing else: no script, no network, the
-// plots are SVG inside of it. [Summary] writes the headlines as Markdown, and
+// plots are SVG inside of it. [Summary] writes the headlines as Markdown,
+// [FillTables] and [FillBrief] write tables in documents anew, and
 // [Compare] says what changed between two sets and how sure that is.
 package report

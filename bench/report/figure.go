@@ -15,6 +15,7 @@ type figure struct {
 	fixed      string   // the others, for the caption
 	x          string   // the parameter on the horizontal axis, "" for no plots
 	xs         []Parameter
+	named      bool     // what stands on that axis are names
 	series     []string // parameters that tell curves of one plot apart
 	panels     []panel
 	matrix     *matrix // of scenarios under defences, instead of panels; or nil
@@ -38,9 +39,11 @@ const (
 )
 
 // axes are parameters that go well on the horizontal axis, the best first; then
-// come others with the most values. curvesFirst go well with curves.
+// come others with the most values. Where no number varies, namedAxes are places
+// for names side by side. curvesFirst go well with curves.
 var (
 	axes        = []string{"after", "window_s", "members", "messages", "payload_bytes", "hours", "rate"}
+	namedAxes   = []string{"feature"}
 	curvesFirst = []string{"attack", "defence", "scheme", "candidates", "users", "payload_bytes", "popular", "missing", "messages_per_epoch"}
 )
 
@@ -103,10 +106,18 @@ func (f *figure) arrange() {
 	}
 }
 
-// chooseAxis takes a numeric parameter with at least two values.
+// sampleSize is the parameter that says how many trials a value rests on: nothing
+// to plot by.
+const sampleSize = "trials"
+
+// chooseAxis takes a numeric parameter with at least two values, or one with
+// names.
 func (f *figure) chooseAxis() {
 	best := -1
 	for _, k := range f.varying {
+		if k == sampleSize {
+			continue
+		}
 		values := f.values(k)
 		if slices.ContainsFunc(values, func(p Parameter) bool { return !p.IsNum }) {
 			continue
@@ -117,6 +128,11 @@ func (f *figure) chooseAxis() {
 		}
 		if score > best {
 			best, f.x, f.xs = score, k, values
+		}
+	}
+	for _, k := range namedAxes {
+		if f.x == "" && slices.Contains(f.varying, k) {
+			f.x, f.xs, f.named = k, f.values(k), true
 		}
 	}
 }
@@ -130,7 +146,7 @@ func (f *figure) split() {
 		}
 	}
 	for _, k := range f.varying {
-		if k != f.x && !slices.Contains(rest, k) {
+		if k != f.x && k != sampleSize && !slices.Contains(rest, k) {
 			rest = append(rest, k)
 		}
 	}
@@ -146,7 +162,7 @@ func (f *figure) split() {
 	}
 	where := map[string]int{}
 	for _, r := range f.results {
-		if !r.Parameters[f.x].IsNum {
+		if p, ok := r.Parameters[f.x]; !ok || p.IsNum == f.named {
 			continue
 		}
 		title := label(r, apart)

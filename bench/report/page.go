@@ -27,7 +27,7 @@ type figureView struct {
 	Legend                       []legendView
 	Plots                        []plotView
 	Columns                      []string
-	Baseline                     bool
+	Intervals, Baseline          bool
 	Rows                         []rowView
 	Long                         bool
 	Matrix                       *matrixView
@@ -52,7 +52,7 @@ const longTable = 16
 func Page(w io.Writer, files []*File) error {
 	var v view
 	for _, f := range files {
-		c := chapterView{ID: slug(f.Name), Title: title(f.Name), Provenances: f.provenances()}
+		c := chapterView{ID: slug(f.Name), Title: title(f.Name), Provenances: quoted(f.provenances())}
 		for _, g := range figures(f.Results) {
 			fv, err := g.view(c.ID)
 			if err != nil {
@@ -63,6 +63,14 @@ func Page(w io.Writer, files []*File) error {
 		v.Chapters = append(v.Chapters, c)
 	}
 	return pageTemplate.Execute(w, v)
+}
+
+// quoted has quotation marks where Markdown marks code.
+func quoted(texts []string) []string {
+	for i, t := range texts {
+		texts[i] = strings.Replace(strings.Replace(t, "`", "“", 1), "`", "”", 1)
+	}
+	return texts
 }
 
 func (f *figure) view(chapter string) (figureView, error) {
@@ -91,6 +99,7 @@ func (f *figure) view(chapter string) (figureView, error) {
 			row.Cells = append(row.Cells, r.Parameters[k].Text)
 		}
 		if r.Interval && r.Low != r.High {
+			v.Intervals = true
 			row.Interval = format(r.Low) + " to " + format(r.High)
 		}
 		if r.Baseline != 0 {

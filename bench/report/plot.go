@@ -38,18 +38,21 @@ func (f *figure) svg(p *panel) (template.HTML, error) {
 	pl.Y.Label.Text = f.unit
 	pl.Add(plotter.NewGrid())
 	scale := f.axis(pl)
-	logY := f.spread(p)
+	logY := !f.named && f.spread(p)
 	if logY {
 		pl.Y.Scale, pl.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	}
 	labels := f.labels()
 	for _, c := range p.curves {
-		if err := drawCurve(pl, &c, f.x, scale, logY, indexOf(labels, c.label)%maxCurves); err != nil {
+		if err := f.drawCurve(pl, &c, scale, logY, indexOf(labels, c.label)%maxCurves); err != nil {
 			return "", err
 		}
 	}
 	if !logY && pl.Y.Min > 0 && pl.Y.Min < pl.Y.Max {
 		pl.Y.Min = 0
+	}
+	if f.named {
+		f.alike(pl)
 	}
 	widen(&pl.X)
 	widen(&pl.Y)
@@ -59,24 +62,36 @@ func (f *figure) svg(p *panel) (template.HTML, error) {
 	return inline(canvas, strings.TrimSuffix(title(f.name)+": "+p.title, ": "))
 }
 
+// alike gives all panels with names the same axes, so that they can be compared.
+func (f *figure) alike(pl *plot.Plot) {
+	pl.X.Min, pl.X.Max = -0.3, float64(len(f.xs))-0.4
+	pl.X.Tick.Label.Font.Size = vg.Points(8)
+	pl.Y.Min, pl.Y.Max = 0, 0
+	for _, r := range f.results {
+		pl.Y.Min, pl.Y.Max = min(pl.Y.Min, r.Low), max(pl.Y.Max, r.High)
+	}
+	// Halves, so that zero is among the ticks.
+	pl.Y.Min, pl.Y.Max = math.Floor(2*pl.Y.Min)/2, math.Ceil(2*pl.Y.Max)/2
+}
+
 // axis sets up the horizontal axis and returns where values stand on it. Few
 // values stand side by side, since they seldom are a scale; many are one.
-func (f *figure) axis(pl *plot.Plot) func(x float64) float64 {
-	if len(f.xs) > 8 {
+func (f *figure) axis(pl *plot.Plot) func(Parameter) float64 {
+	if len(f.xs) > 8 && !f.named {
 		if low, high := f.xs[0].Number, f.xs[len(f.xs)-1].Number; logarithmic(low, high) {
 			pl.X.Scale, pl.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 		}
-		return func(x float64) float64 { return x }
+		return func(x Parameter) float64 { return x.Number }
 	}
 	var names []string
-	place := map[float64]float64{}
+	place := map[string]float64{}
 	for i, x := range f.xs {
 		names = append(names, x.Text)
-		place[x.Number] = float64(i)
+		place[x.Text] = float64(i)
 	}
 	pl.NominalX(names...)
 	pl.X.Padding = 4 * vg.Millimeter
-	return func(x float64) float64 { return place[x] }
+	return func(x Parameter) float64 { return place[x.Text] }
 }
 
 // spread reports whether the values of a panel take a logarithmic scale.
@@ -106,14 +121,18 @@ func widen(a *plot.Axis) {
 	}
 }
 
-func drawCurve(pl *plot.Plot, c *curve, x string, scale func(float64) float64, logY bool, style int) error {
+func (f *figure) drawCurve(pl *plot.Plot, c *curve, scale func(Parameter) float64, logY bool, style int) error {
 	var b bars
+	aside := 0.0 // names leave room for curves side by side, numbers do not
+	if f.named {
+		aside = 0.12 * float64(style)
+	}
 	for _, r := range c.points {
 		low, high := r.Value-r.Low, r.High-r.Value
 		if logY { // an interval that reaches to zero has no place there
 			low = min(low, r.Value*0.9)
 		}
-		b.XYs = append(b.XYs, plotter.XY{X: scale(r.Parameters[x].Number), Y: r.Value})
+		b.XYs = append(b.XYs, plotter.XY{X: scale(r.Parameters[f.x]) + aside, Y: r.Value})
 		b.YErrors = append(b.YErrors, struct{ Low, High float64 }{max(low, 0), max(high, 0)})
 	}
 	line, points, err := plotter.NewLinePoints(b.XYs)
@@ -127,7 +146,10 @@ func drawCurve(pl *plot.Plot, c *curve, x string, scale func(float64) float64, l
 	line.Color, points.Color, intervals.Color = palette[style], palette[style], palette[style]
 	line.Width, points.Radius = vg.Points(1.2), vg.Points(2.5)
 	points.Shape = shapes[style]
-	pl.Add(line, points, intervals)
+	if !f.named {
+		pl.Add(line)
+	}
+	pl.Add(points, intervals)
 	return nil
 }
 

@@ -183,7 +183,7 @@ func (r *Result) key() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\x00%s", r.Name, r.Unit)
 	for _, k := range r.parameterNames() {
-		if k != "trials" {
+		if k != sampleSize {
 			fmt.Fprintf(&b, "\x00%s=%s", k, r.Parameters[k].Text)
 		}
 	}
@@ -204,7 +204,7 @@ func (r *Result) String() string {
 	var b strings.Builder
 	b.WriteString(r.Name)
 	for _, k := range r.parameterNames() {
-		if k != "trials" {
+		if k != sampleSize {
 			fmt.Fprintf(&b, " %s=%s", k, r.Parameters[k].Text)
 		}
 	}
@@ -228,7 +228,7 @@ func compareParameters(a, b Parameter) int {
 // helped.
 func format(x float64) string {
 	switch a := max(x, -x); {
-	case a == 0:
+	case a < 1e-12: // what is left of sums that cancel out
 		return "0"
 	case a >= 1e7 || a < 1e-3:
 		return strconv.FormatFloat(x, 'g', 4, 64)

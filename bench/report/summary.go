@@ -103,7 +103,7 @@ func (f *File) headlines() []*Result {
 func (r *Result) describe() string {
 	var out []string
 	for _, k := range r.parameterNames() {
-		if k != "trials" {
+		if k != sampleSize {
 			out = append(out, strings.ReplaceAll(k, "_", " ")+" "+r.Parameters[k].Text)
 		}
 	}

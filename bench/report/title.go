@@ -6,6 +6,11 @@ import "strings"
 var titles = map[string]string{
 	"perf":                    "Throughput, latency and cost",
 	"link":                    "Linkability",
+	"link-snapshot":           "Linkability in a copy of all stores",
+	"perf-quick":              "Throughput, latency and cost, in brief",
+	"snapshot_advantage":      "Copies of all stores: advantage over guessing",
+	"snapshot_first_guess":    "Copies of all stores: advantage of the first guess",
+	"snapshot_control":        "Copies of all stores: advantage where a leak was planted",
 	"abuse":                   "Abuse under a matrix of defences",
 	"fanout_deliveries":       "Durable deliveries, from sender to all queues",
 	"send_latency_p50":        "Latency of sending, median",
@@ -78,6 +83,8 @@ var headlines = []headline{
 	{"size_advantage", map[string]string{"scheme": "none", "candidates": "100", "messages": "1"}},
 	{"size_advantage", map[string]string{"scheme": "padme-256", "candidates": "100", "messages": "1"}},
 	{"size_advantage", map[string]string{"scheme": "padme-512", "candidates": "100", "messages": "1"}},
+	{"snapshot_advantage", map[string]string{"target": "member to queue", "feature": "value", "state": "stopped"}},
+	{"snapshot_advantage", map[string]string{"target": "member to queue", "feature": "version", "state": "stopped"}},
 	{"size_cost", map[string]string{"scheme": "padme-256"}},
 	{"size_cost", map[string]string{"scheme": "padme-512"}},
 }

@@ -62,3 +62,29 @@ func TestReports(t *testing.T) {
 		t.Errorf("compared with itself:\n%s", got)
 	}
 }
+
+// TestDocumentedResults: what documents quote, and the page, are those of the
+// results that are kept. "make report" writes them anew.
+func TestDocumentedResults(t *testing.T) {
+	paths, err := filepath.Glob("../../bench/results/*.json")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d files of results: %v", len(paths), err)
+	}
+	for flag, path := range map[string]string{"--tables": "../../docs/research.md", "--brief": "../../README.md", "--html": "../../bench/results/index.html"} {
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := filepath.Join(t.TempDir(), "again")
+		if err := os.WriteFile(again, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var stderr bytes.Buffer
+		if code := run(append([]string{"report", flag, again}, paths...), &bytes.Buffer{}, &stderr); code != 0 {
+			t.Fatal(stderr.String())
+		}
+		if got, err := os.ReadFile(again); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what bench/results say: run make report (%v)", path, err)
+		}
+	}
+}

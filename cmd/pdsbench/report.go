@@ -21,6 +21,7 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 	page := f.String("html", "", "`file` for the page")
 	summary := f.String("summary", "", "`file` for the summary in Markdown; default: standard output, if there is no page")
 	tables := f.String("tables", "", "Markdown `file` whose tables are to be filled in, see bench/report")
+	brief := f.String("brief", "", "Markdown `file` that quotes a few results, to be written anew, see bench/report")
 	switch err := f.Parse(args); {
 	case err == flag.ErrHelp:
 		return err
@@ -39,7 +40,12 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 		files = append(files, file)
 	}
 	if *tables != "" {
-		if err := fill(*tables, files); err != nil {
+		if err := fill(*tables, files, report.FillTables); err != nil {
+			return err
+		}
+	}
+	if *brief != "" {
+		if err := fill(*brief, files, report.FillBrief); err != nil {
 			return err
 		}
 	}
@@ -51,14 +57,14 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 	switch {
 	case *summary != "":
 		return write(*summary, func(w io.Writer) error { return report.Summary(w, files) })
-	case *page == "" && *tables == "":
+	case *page == "" && *tables == "" && *brief == "":
 		return report.Summary(stdout, files)
 	}
 	return nil
 }
 
-// fill writes the tables of a document anew.
-func fill(path string, files []*report.File) error {
+// fill writes the results in a document anew.
+func fill(path string, files []*report.File, by func(string, []report.Result) (string, error)) error {
 	document, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -67,7 +73,7 @@ func fill(path string, files []*report.File) error {
 	for _, file := range files {
 		results = append(results, file.Results...)
 	}
-	filled, err := report.FillTables(string(document), results)
+	filled, err := by(string(document), results)
 	if err != nil || filled == string(document) {
 		return err
 	}

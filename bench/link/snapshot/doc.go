@@ -13,7 +13,7 @@
 // the others read when they come online, and some do not for the rest of the run. What the
 // machine adds, identifiers, keys, and how requests meet in a batch, does not follow from
 // the seed: it would be another service whose randomness did. So figures of two
-// runs with one seed differ, within their intervals.
+// runs with one seed differ, by about their intervals.
 //
 // The run has parts, after each of which all records move into the tables, as they
 // do after a quiet half minute. Two copies are taken: of the running provider,
@@ -68,7 +68,9 @@
 // of a blind guess.
 //
 // Intervals are of 95 %, by 1000 bootstrap resamples of users (for groups, of groups), not
-// of pairs, since pairs of one user are not independent.
+// of pairs, since pairs of one user are not independent. They do not hold what all
+// things of a world have in common, such as where its random identifiers happen to lie
+// among each other: with one world, intervals of adjacency are too short.
 //
 // # Controls
 //

@@ -13,8 +13,9 @@
 // Payloads lie behind their last day and are dropped a day at a time.
 //
 // Whoever controls the database can at most do what [qs.Queues], [qs.Payloads]
-// and [qs.Pools] say of their stores. Beside that, the
-// kernel's journal tells, for up to half a minute, what was written in one batch,
-// and so that queues got entries at the same time; and the engine's versions tell
-// which queues got some in the same half minute, until it compacts them.
+// and [qs.Pools] say of their stores. Beside that, the kernel's journal tells, for
+// up to half a minute, which queues got entries at the same time; the engine's
+// versions tell in which half minute a record was last written, for as long as it
+// stays; and heads count entries, octets and addresses in clear. A user's two
+// queues are alike in all of that, as package bench/link/snapshot measures.
 package queues
