@@ -58,46 +58,23 @@ func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) (
 		}
 		return a - b
 	})
-	for len(rest) > 0 {
-		n := a.ascending(rest[:min(len(rest), maxEach)])
-		if err := a.each(ctx, rest[:n]); err != nil {
+	for part := range slices.Chunk(rest, maxEach) {
+		if err := a.each(ctx, part); err != nil {
 			return nil, err
 		}
-		rest = rest[n:]
 	}
 	return out, nil
 }
 
-// appending is one Append under way. Each entry has a random tag, which a call
-// leaves in its mark: one that is repeated, because its answer was lost, so knows
-// what it added.
+// appending is one Append under way. Each entry has a random tag, which is stored
+// with it: a call that is repeated, because its answer was lost, so knows what it
+// added.
 type appending struct {
 	*Store
 	today   qs.Day
 	entries []qs.Append
 	tags    []int64
 	out     []qs.Appended
-}
-
-// place is where an entry's number counts.
-type place struct {
-	queue wire.QueueID
-	mark  qs.Mark
-}
-
-// ascending returns how many of the entries have, each by its mark, greater and
-// greater numbers.
-func (a *appending) ascending(part []int) int {
-	numbers := make(map[place]uint64, len(part))
-	for n, i := range part {
-		e := &a.entries[i]
-		at := place{e.Queue, e.Mark}
-		if last, ok := numbers[at]; ok && e.Number <= last {
-			return n
-		}
-		numbers[at] = e.Number
-	}
-	return len(part)
 }
 
 // columns are entries as arrays.
@@ -109,22 +86,15 @@ type columns struct {
 	kemOutput, ciphertext      [][]byte
 }
 
-// columns makes the arguments of one call. Entries of one mark share the tag of the
-// first.
+// columns makes the arguments of one call.
 func (a *appending) columns(part []int) *columns {
 	c := new(columns)
-	tags := make(map[place]int64, len(part))
 	for _, i := range part {
 		e := &a.entries[i]
-		tag, ok := tags[place{e.Queue, e.Mark}]
-		if !ok {
-			tag = a.tags[i]
-			tags[place{e.Queue, e.Mark}] = tag
-		}
 		c.nth, c.counter = append(c.nth, int32(i)), append(c.counter, int32(e.Counter))
 		c.queue, c.mark, c.parent, c.claim = append(c.queue, e.Queue), append(c.mark, e.Mark), append(c.parent, e.Parent), append(c.claim, e.Claim)
 		c.brief = append(c.brief, e.Brief)
-		c.number, c.tag, c.segment = append(c.number, ordered(e.Number)), append(c.tag, tag), append(c.segment, segmentNumber(e.Segment))
+		c.number, c.tag, c.segment = append(c.number, ordered(e.Number)), append(c.tag, a.tags[i]), append(c.segment, segmentNumber(e.Segment))
 		c.kemOutput, c.ciphertext = append(c.kemOutput, octets(e.KEMOutput)), append(c.ciphertext, octets(e.Ciphertext))
 	}
 	return c
@@ -148,8 +118,7 @@ func (a *appending) atOnce(ctx context.Context, part []int) error {
 		})
 }
 
-// each adds the entries of a part one after the other, each mark's numbers
-// ascending.
+// each adds the entries of a part one after the other.
 func (a *appending) each(ctx context.Context, part []int) error {
 	c := a.columns(part)
 	return a.db.Write(ctx, "select * from queues.append_each($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",

@@ -2,6 +2,7 @@ package queues
 
 import (
 	"context"
+	"math/rand/v2"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -20,8 +21,8 @@ func (s *Store) Publish(ctx context.Context, id wire.PoolID, part qs.Part) (wire
 	var fits bool
 	var batch *int64
 	var left, staged *int32
-	err := s.db.Write(ctx, "select * from queues.publish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		[]any{[16]byte(id), part.Key[:], int32(part.Kind), ordered(part.Batch), int32(part.First), encoded, days, resorts, part.Last},
+	err := s.db.Write(ctx, "select * from queues.publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		[]any{[16]byte(id), part.Key[:], int32(part.Kind), ordered(part.Batch), int32(part.First), encoded, days, resorts, part.Last, int64(rand.Uint64())},
 		postgres.One(&fits, &batch, &left, &staged))
 	if err == nil && !fits {
 		err = qs.ErrBatch

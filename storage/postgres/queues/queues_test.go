@@ -52,7 +52,7 @@ func (r reliable) Open() (queuetest.Store, error) {
 	go func() {
 		for ctx.Err() == nil {
 			r.proxy.Arm(pgtest.Cut(rand.IntN(pgtest.Cuts)), 1)
-			time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
+			time.Sleep(time.Duration(50+rand.IntN(400)) * time.Millisecond)
 		}
 	}()
 	return s, nil
@@ -191,5 +191,68 @@ func TestTwoProcesses(t *testing.T) {
 	wg.Wait()
 	if n := fresh.Load(); n != 0 {
 		t.Errorf("%d more fresh entries than there are in queues", n)
+	}
+}
+
+// TestLostAnswerOfOvertaken: a call whose answers are lost while another process
+// adds the next entry by the same mark says in the end that it added its own.
+func TestLostAnswerOfOvertaken(t *testing.T) {
+	s := newSite(t)
+	opened, err := s.openWithin(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	other, err := queues.New(s.db.Open(t), wakeKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := wire.QueueID{1}
+	q := qs.Queue{Settings: wire.QueueSettings{Version: 1, MaxEntries: 1 << 20, MaxBytes: 1 << 30, TTLDays: 9}}
+	if _, err := other.CreateQueue(t.Context(), id, 1, q); err != nil {
+		t.Fatal(err)
+	}
+	entry := func(n uint64) []qs.Append {
+		return []qs.Append{{Queue: id, Number: n, Ciphertext: []byte{byte(n)}}}
+	}
+	if out, err := other.Append(t.Context(), 1, entry(1)); err != nil || !out[0].Fresh { // makes the mark known
+		t.Fatal(out, err)
+	}
+	for round := range uint64(3) {
+		n := 10*round + 10
+		s.proxy.Arm(pgtest.BeforeAnswer, -1)
+		answer := make(chan qs.Appended)
+		go func() {
+			out, err := opened.Append(context.Background(), 1, entry(n))
+			if err != nil {
+				t.Error(err)
+				out = make([]qs.Appended, 1)
+			}
+			answer <- out[0]
+		}()
+		for {
+			page, err := other.ReadQueue(t.Context(), id, 1, 2*round+1, 9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page.Entries) > 0 {
+				break
+			}
+		}
+		if out, err := other.Append(t.Context(), 1, entry(n+1)); err != nil || !out[0].Fresh {
+			t.Fatal(out, err)
+		}
+		if out, err := other.Append(t.Context(), 1, entry(n)); err != nil || out[0].Fresh {
+			t.Fatal("another's call is told that it added the entry", out, err)
+		}
+		if s.proxy.Disarm() == 0 {
+			t.Fatal("no answer was lost")
+		}
+		if got := <-answer; got.Outcome != wire.Delivered || !got.Fresh {
+			t.Fatalf("round %d: %+v", round, got)
+		}
+	}
+	if page, err := other.ReadQueue(t.Context(), id, 1, 0, 99); err != nil || len(page.Entries) != 7 {
+		t.Fatalf("%+v, %v", page, err)
 	}
 }

@@ -33,7 +33,6 @@ create table mark (
 	mark uuid,
 	claim uuid not null,
 	number bigint not null, -- of its last entry
-	tag bigint not null, -- random, of the call that added it
 	used integer not null, -- day
 	revoked boolean not null,
 	brief boolean not null,
@@ -44,6 +43,7 @@ create table entry (
 	queue uuid,
 	seq bigint,
 	segment bigint not null, -- number of the segment's first entry
+	tag bigint not null, -- random, by which the call that adds it knows it again
 	day integer not null,
 	counter integer not null,
 	ciphertext bytea not null,
@@ -123,7 +123,7 @@ begin
 		if h.marks >= p_max_marks then
 			return 2;
 		end if;
-		insert into mark values (p_queue, p_mark, '00000000-0000-0000-0000-000000000000', -9223372036854775808, 0, p_today, true, false);
+		insert into mark values (p_queue, p_mark, '00000000-0000-0000-0000-000000000000', -9223372036854775808, p_today, true, false);
 		update head set marks = marks + 1 where queue = p_queue;
 	end if;
 	return 0;

@@ -30,13 +30,13 @@ begin
 			and (h.last = h.floor or h.oldest + h.ttl >= p_today)
 		returning e.*, h.last, h.segment_start, h.push
 	), m as (
-		update mark m set number = h.number, tag = h.tag, used = p_today
+		update mark m set number = h.number, used = p_today
 		from h
 		where m.queue = h.queue and m.mark = h.mark and m.number < h.number and m.claim = h.claim and not m.revoked
 		returning h.*
 	), x as (
-		insert into entry (queue, seq, segment, day, counter, ciphertext)
-		select m.queue, m.last, m.segment_start, p_today, m.counter, m.ciphertext from m
+		insert into entry (queue, seq, segment, tag, day, counter, ciphertext)
+		select m.queue, m.last, m.segment_start, m.tag, p_today, m.counter, m.ciphertext from m
 	), s as (
 		insert into segment (queue, start, segment, kem_output)
 		select m.queue, m.last, m.segment, m.kem_output from m where m.last = m.segment_start
@@ -96,7 +96,7 @@ end $$;
 
 -- append_one adds one entry or says why not. The checks are in the order of
 -- what they tell. An entry that this very call added before is fresh again: its
--- answer was lost.
+-- answer was lost, a moment ago, so that it is among the last.
 create function append_one(p_today integer, p_queue uuid, p_mark uuid, p_parent uuid, p_claim uuid, p_brief boolean, p_number bigint,
 	p_tag bigint, p_segment bigint, p_kem_output bytea, p_counter integer, p_ciphertext bytea, p_overhead integer, p_max_marks integer,
 	out outcome integer, out fresh boolean, out push boolean)
@@ -126,7 +126,7 @@ begin
 		return;
 	elsif p_number <= m.number then
 		outcome := 1; -- delivered
-		fresh := p_tag = m.tag;
+		fresh := exists (select from entry e where e.queue = p_queue and e.seq > greatest(h.floor, h.last - 1024) and e.tag = p_tag);
 		push := fresh and h.push;
 		return;
 	end if;
@@ -147,14 +147,14 @@ begin
 	if begun > h.last then
 		insert into segment values (p_queue, begun, p_segment, p_kem_output);
 	end if;
-	insert into entry values (p_queue, h.last + 1, begun, p_today, p_counter, p_ciphertext);
+	insert into entry values (p_queue, h.last + 1, begun, p_tag, p_today, p_counter, p_ciphertext);
 	update head set last = last + 1, bytes = bytes + size, segment = p_segment, segment_start = begun,
 		oldest = case when last = floor then p_today else oldest end, marks = marks + case when m.mark is null then 1 else 0 end
 	where queue = p_queue;
 	if m.mark is null then
-		insert into mark values (p_queue, p_mark, p_claim, p_number, p_tag, p_today, false, p_brief);
+		insert into mark values (p_queue, p_mark, p_claim, p_number, p_today, false, p_brief);
 	else
-		update mark set number = p_number, tag = p_tag, used = p_today where queue = p_queue and mark = p_mark;
+		update mark set number = p_number, used = p_today where queue = p_queue and mark = p_mark;
 	end if;
 	outcome := 1;
 	fresh := true;
@@ -162,34 +162,17 @@ begin
 end $$;
 
 -- append_each adds entries one by one. They are in the order of queues, and those
--- of one queue in theirs, with ascending numbers of each mark. When one found no
--- room, those after it by its mark find none either: what a mark's number says was
--- added, was.
+-- of one queue in theirs.
 create function append_each(p_today integer, p_nth integer[], p_queue uuid[], p_mark uuid[], p_parent uuid[], p_claim uuid[], p_brief boolean[],
 	p_number bigint[], p_tag bigint[], p_segment bigint[], p_kem_output bytea[], p_counter integer[], p_ciphertext bytea[], p_overhead integer, p_max_marks integer,
 	p_process uuid, p_tags bigint[])
 returns table (nth integer, outcome integer, fresh boolean, push boolean)
 language plpgsql security definer set search_path = queues, pg_temp as $$
-declare
-	full_marks uuid[] := '{}'; -- of one queue
 begin
 	for i in 1 .. array_length(p_nth, 1) loop
 		nth := p_nth[i];
-		if i > 1 and p_queue[i] <> p_queue[i - 1] then
-			full_marks := '{}';
-		end if;
-		if p_mark[i] = any (full_marks) then
-			outcome := 4;
-			fresh := false;
-			push := false;
-			return next;
-			continue;
-		end if;
 		select * into outcome, fresh, push from append_one(p_today, p_queue[i], p_mark[i], p_parent[i], p_claim[i], p_brief[i], p_number[i],
 			p_tag[i], p_segment[i], p_kem_output[i], p_counter[i], p_ciphertext[i], p_overhead, p_max_marks);
-		if outcome = 4 then
-			full_marks := full_marks || p_mark[i];
-		end if;
 		return next;
 	end loop;
 	perform note_change(p_process, p_tags);

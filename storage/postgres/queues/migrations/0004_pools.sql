@@ -13,7 +13,9 @@ create table pool (
 	staged bigint not null default -9223372036854775808,
 	staged_most integer not null default 0,
 	staged_received integer not null default 0,
-	staged_last_resort boolean not null default false
+	staged_last_resort boolean not null default false,
+	tag bigint not null default 0, -- random, of the call that added the last part
+	tag_available integer not null default 0 -- what that call answered
 ) with (fillfactor = 70);
 
 -- The KeyPackage of last resort has number -1.
@@ -70,9 +72,10 @@ begin
 	end if;
 end $$;
 
--- publish returns whether the part fits, and what the pool then has.
+-- publish returns whether the part fits, and what the pool then has. A call that is
+-- repeated answers what it did at first, although some were handed out since.
 create function publish(p_pool uuid, p_key bytea, p_kind integer, p_batch bigint, p_first integer, p_encoded bytea[], p_last_day integer[],
-	p_last_resort boolean[], p_last boolean, out fits boolean, out batch bigint, out available integer, out received integer)
+	p_last_resort boolean[], p_last boolean, p_tag bigint, out fits boolean, out batch bigint, out available integer, out received integer)
 language plpgsql security definer set search_path = queues, pg_temp as $$
 declare
 	n constant integer := coalesce(array_length(p_encoded, 1), 0);
@@ -118,11 +121,12 @@ begin
 			end if;
 		end if;
 		update pool set batch = p.batch, next = p.next, most = p.most, last_resort = p.last_resort, staged = p.staged,
-			staged_most = p.staged_most, staged_received = p.staged_received, staged_last_resort = p.staged_last_resort where pool = p_pool;
+			staged_most = p.staged_most, staged_received = p.staged_received, staged_last_resort = p.staged_last_resort,
+			tag = p_tag, tag_available = p.most - p.next where pool = p_pool;
 	end if;
 	fits := true;
 	batch := p.batch;
-	available := p.most - p.next;
+	available := case when p.tag = p_tag then p.tag_available else p.most - p.next end;
 	received := p.staged_received;
 exception when sqlstate 'QS001' then -- nothing of it holds
 	fits := false;
