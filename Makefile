@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
-.PHONY: check test test-power test-race fuzz bench bench-smoke report interop
+.PHONY: check test test-power test-race fuzz bench bench-smoke report interop test-crash
 
 check: ## what CI runs
 	.ci/run
@@ -19,6 +19,13 @@ POWER_CUTS ?= 100
 
 test-power: ## takes the power from disks under stores, POWER_CUTS times each
 	POWER_CUTS=$(POWER_CUTS) go test -count 1 -v -timeout 60m -run 'PowerLoss|TestDisk' ./storage/...
+
+KILLS ?= 1000
+
+test-crash: ## kills servers and clients KILLS times, together and split, and audits
+	go run ./cmd/pdsbench crash -kills $(KILLS)
+	go run ./cmd/pdsbench crash -kills $(KILLS) -split
+	go run ./cmd/pdsbench crash -kills 5 -control | tail -n 1
 
 # The packages that start goroutines or are used from many.
 RACE = ./internal/... ./mls/tree ./mls/epoch ./privacypass/... ./tokens/... ./storage/... ./client/... ./pseudods/...

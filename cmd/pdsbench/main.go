@@ -20,6 +20,7 @@ var commands = []command{
 	{"perf", "measure throughput, latency and cost of the whole server path", perf},
 	{"link", "measure how well times and sizes link queues", links},
 	{"abuse", "play scenarios of abuse under a matrix of defences", abuses},
+	{"crash", "kill servers and clients, and audit what clients were told", crashes},
 	{"report", "make a page and a summary of results", writeReport},
 	{"compare", "say what changed between two sets of results", compare},
 }

@@ -16,6 +16,7 @@ bench/abuse                    <- client client/account client/vault internal/se
                                   privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
                                   pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/server pseudods/wire storage/storagetest \
                                   storage/storagetest/grouptest storage/storagetest/queuetest tokens
+bench/crash                    <- client client/account client/vault internal/secret mls privacypass/client/httpapi pseudods/httpapi pseudods/wire
 bench/link                     <- bench/link/snapshot pseudods/seal
 bench/link/snapshot            <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
                                   privacypass/client/httpapi privacypass/issuer/host pseudods/server pseudods/wire storage/badger
@@ -26,7 +27,7 @@ client/account                 <- client/identity client/vault client/wallet int
 client/identity                <- internal/secret internal/tlscodec mls pseudods/seal pseudods/wire
 client/vault                   <- internal/secret pseudods/seal
 client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/pdsbench                   <- bench bench/abuse bench/link bench/report
+cmd/pdsbench                   <- bench bench/abuse bench/crash bench/link bench/report
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   privacypass/client/httpapi pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \

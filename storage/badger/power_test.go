@@ -123,8 +123,8 @@ func powerLost(dir string, lines []string) error {
 }
 
 // powerCuts takes the power so often from a disk with a writer. It returns how
-// many cuts lost something, the first loss, and the writes acknowledged.
-func powerCuts(t *testing.T, n int, lies bool) (lost int, first error, acknowledged int) {
+// many cuts lost something, how many writes were acknowledged, and what was lost.
+func powerCuts(t *testing.T, n int, lies bool) (lost, acknowledged int, what error) {
 	disk := powerloss.Mount(t, powerloss.Config{Size: 128 << 20, Lies: lies})
 	w := powerloss.Start(t, "TestPowerLoss", powerEnv+"="+disk.Dir())
 	for cut := range n {
@@ -132,7 +132,7 @@ func powerCuts(t *testing.T, n int, lies bool) (lost int, first error, acknowled
 		lines := w.Acknowledged()
 		if err := disk.Cut(float64(cut%3)/2, func(dir string) error { return powerLost(dir, lines) }); err != nil {
 			lost++
-			first = errors.Join(first, fmt.Errorf("cut %d, %d writes: %w", cut, len(lines), err))
+			what = errors.Join(what, fmt.Errorf("cut %d, %d writes: %w", cut, len(lines), err))
 		}
 		acknowledged = len(lines)
 		if lies && lost > 0 {
@@ -144,7 +144,7 @@ func powerCuts(t *testing.T, n int, lies bool) (lost int, first error, acknowled
 	}
 	writes, flushes := disk.Traffic()
 	t.Logf("%d cuts, %d lost; %d writes acknowledged, %d of the disk, %d flushes", n, lost, acknowledged, writes, flushes)
-	return lost, first, acknowledged
+	return lost, acknowledged, what
 }
 
 // TestPowerLoss takes the power from a database under load: all that was
@@ -156,12 +156,12 @@ func TestPowerLoss(t *testing.T) {
 	}
 	n := powerloss.Cuts(t, 6)
 	t.Run("disk", func(t *testing.T) {
-		if lost, first, _ := powerCuts(t, n, false); lost > 0 {
-			t.Errorf("%d of %d cuts lost acknowledged writes: %v", lost, n, first)
+		if lost, _, what := powerCuts(t, n, false); lost > 0 {
+			t.Errorf("%d of %d cuts lost acknowledged writes: %v", lost, n, what)
 		}
 	})
 	t.Run("disk that lies", func(t *testing.T) {
-		if lost, _, acknowledged := powerCuts(t, 20, true); lost == 0 {
+		if lost, acknowledged, _ := powerCuts(t, 20, true); lost == 0 {
 			t.Errorf("none of %d writes was lost", acknowledged)
 		}
 	})

@@ -1,0 +1,98 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pseudods/pseudods/client"
+)
+
+// meet makes the clients of a run: all are contacts of the first one, members are in
+// its groups, and the payer has tokens in its wallet.
+func meet(members []*MemberConfig, payer *MemberConfig, groups int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	everybody := append(append([]*MemberConfig{}, members...), payer)
+	clients := make([]*client.Client, len(everybody))
+	for i, m := range everybody {
+		r, err := openRecord(m.Record)
+		if err != nil {
+			return err
+		}
+		defer r.file.Close()
+		cfg, err := m.client(r)
+		if err != nil {
+			return err
+		}
+		defer cfg.Account.Vault.Close()
+		if clients[i], err = client.Create(ctx, cfg, m.Name, domain); err != nil {
+			return err
+		}
+	}
+	first := clients[0]
+	card, err := first.Account().Card()
+	if err != nil {
+		return err
+	}
+	for i, c := range clients[1:] {
+		name := everybody[i+1].Name
+		err := c.Account().Connect(ctx, card, []byte("hello"))
+		if err == nil {
+			err = until(ctx, first, client.EventOffer)
+		}
+		if err == nil {
+			err = first.Account().Accept(ctx, name)
+		}
+		if err == nil {
+			err = until(ctx, c, client.EventContact)
+		}
+		if err != nil {
+			return fmt.Errorf("crash: %s and %s do not meet: %w", members[0].Name, name, err)
+		}
+	}
+	for n := range groups {
+		g, err := first.CreateGroup(ctx, fmt.Sprint("group ", n+1), client.GroupOptions{})
+		if err != nil {
+			return err
+		}
+		for _, m := range members[1:] {
+			contact, err := first.Account().Contact(m.Name)
+			if err == nil {
+				err = g.Invite(ctx, contact)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		for _, c := range clients[1:len(members)] {
+			if err := until(ctx, c, client.EventJoined); err != nil {
+				return err
+			}
+		}
+	}
+	var failed error
+	for _, c := range clients {
+		failed = errors.Join(failed, c.Maintain(ctx), c.Taken(), c.Close())
+	}
+	return failed
+}
+
+// until has a client read until there is an event of the kind.
+func until(ctx context.Context, c *client.Client, kind client.EventKind) error {
+	for {
+		events, err := c.Sync(ctx, time.Second)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if e.Kind == kind {
+				return nil
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}

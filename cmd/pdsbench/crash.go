@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/pseudods/pseudods/bench/crash"
+)
+
+// crashes kills servers and clients and audits what clients were told.
+func crashes(args []string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("crash", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	kills := f.Int("kills", 30, "how `often` to kill a server or a client")
+	members := f.Int("members", 3, "`how many` clients talk")
+	groups := f.Int("groups", 2, "in `how many` groups")
+	split := f.Bool("split", false, "run the queue service in a process of its own")
+	control := f.Bool("control", false, "lose what was put into queues in the end; the audit must see it")
+	settings := f.String("settings", "", "JSON `file` with more of the servers' configuration, such as the store")
+	server := f.String("server", "", "the program pseudods; default: it is built")
+	dir := f.String("dir", "", "empty `directory` for everything, which stays; default: a temporary one")
+	client := f.String("member", "", "be the client that a `file` tells")
+	switch err := f.Parse(args); {
+	case err == flag.ErrHelp:
+		return err
+	case err != nil || f.NArg() > 0:
+		return errUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if *client != "" {
+		return crash.Member(*client, os.Stdin)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cfg := crash.Config{Dir: *dir, Server: *server, Self: []string{self, "crash", "-member"}, Kills: *kills, Members: *members, Groups: *groups,
+		Split: *split, Control: *control, Progress: stderr}
+	if *settings != "" {
+		b, err := os.ReadFile(*settings)
+		if err == nil {
+			err = json.Unmarshal(b, &cfg.Settings)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if cfg.Dir == "" {
+		if cfg.Dir, err = os.MkdirTemp("", "pdsbench-crash-"); err != nil {
+			return err
+		}
+		defer func() {
+			if err == nil {
+				os.RemoveAll(cfg.Dir)
+			}
+		}()
+	}
+	if cfg.Server == "" {
+		cfg.Server = filepath.Join(cfg.Dir, "pseudods")
+		build := exec.CommandContext(ctx, "go", "build", "-o", cfg.Server, "github.com/pseudods/pseudods/cmd/pseudods")
+		build.Stderr = stderr
+		if err = build.Run(); err != nil {
+			return fmt.Errorf("building pseudods: %w", err)
+		}
+	}
+	err = runCrash(ctx, cfg, stdout)
+	return err
+}
+
+var errFound = errors.New("the audit found something")
+
+func runCrash(ctx context.Context, cfg crash.Config, stdout io.Writer) error {
+	o, err := crash.Run(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%d kills of servers and %d of clients in %.0f s\n", o.ServerKills, o.ClientKills, o.Took.Seconds())
+	fmt.Fprintf(stdout, "%d texts said, %d arrivals, %d told again after a kill\n", o.Said, o.Heard, o.Repeated)
+	fmt.Fprintf(stdout, "%d epochs, %d KeyPackages, %d tokens spent, %d refused as spent\n", o.Epochs, o.Packages, o.Tokens, o.Doubles)
+	const shown = 20
+	for _, p := range o.Problems[:min(shown, len(o.Problems))] {
+		fmt.Fprintln(stdout, "problem:", p)
+	}
+	fmt.Fprintf(stdout, "%d problems\n", len(o.Problems))
+	switch {
+	case cfg.Control && len(o.Problems) == 0:
+		return errors.New("the audit did not see what was lost")
+	case !cfg.Control && len(o.Problems) > 0:
+		return errFound
+	case o.Said == 0 || o.Heard == 0 || o.Epochs == 0 || o.Packages == 0 || o.Tokens == 0:
+		return errors.New("too little happened to say anything")
+	}
+	return nil
+}
