@@ -154,12 +154,13 @@ func TestPowerLoss(t *testing.T) {
 	if dir := os.Getenv(powerEnv); dir != "" {
 		powerWriter(t, dir)
 	}
-	n := powerloss.Cuts(t, 6)
-	t.Run("disk", func(t *testing.T) {
-		if lost, _, what := powerCuts(t, n, false); lost > 0 {
-			t.Errorf("%d of %d cuts lost acknowledged writes: %v", lost, n, what)
-		}
-	})
+	for range powerloss.Disks(t) {
+		t.Run("disk", func(t *testing.T) {
+			if lost, _, what := powerCuts(t, powerloss.CutsOfDisk, false); lost > 0 {
+				t.Errorf("%d cuts lost acknowledged writes: %v", lost, what)
+			}
+		})
+	}
 	t.Run("disk that lies", func(t *testing.T) {
 		if lost, acknowledged, _ := powerCuts(t, 20, true); lost == 0 {
 			t.Errorf("none of %d writes was lost", acknowledged)

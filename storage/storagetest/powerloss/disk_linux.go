@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,6 +59,7 @@ func Mount(t testing.TB, cfg Config) *Disk {
 	if err != nil {
 		t.Skipf("power loss is not tested: FUSE: %v", err)
 	}
+	keepDevice()
 	t.Cleanup(func() {
 		if err := server.Unmount(); err != nil {
 			t.Errorf("unmounting the device: %v", err)
@@ -65,6 +67,22 @@ func Mount(t testing.TB, cfg Config) *Disk {
 	})
 	d.mount(filepath.Join(device, diskName), d.dir)
 	return d
+}
+
+// keepDevice keeps the device from the processes that this one starts. Requests to
+// a disk fail once the process that serves it has ended, unless another has the
+// device open: then whoever looks at the disk waits for ever.
+func keepDevice() {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, entry := range fds {
+		name, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		if fd, notOne := strconv.Atoi(entry.Name()); err == nil && notOne == nil && name == "/dev/fuse" {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // format makes the file system in a plain file and takes it over as durable.

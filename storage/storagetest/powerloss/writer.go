@@ -67,16 +67,19 @@ func (w *Writer) Ended() bool {
 	}
 }
 
-// Cuts is how often a test should take the power: as often as the environment
-// variable POWER_CUTS says, or few times.
-func Cuts(t testing.TB, few int) int {
+// CutsOfDisk is how many cuts a disk serves for: a writer fills it.
+const CutsOfDisk = 6
+
+// Disks is how many disks a test should use, each for [CutsOfDisk] cuts: enough for
+// the cuts that the environment variable POWER_CUTS asks for, or one.
+func Disks(t testing.TB) int {
 	s := os.Getenv("POWER_CUTS")
 	if s == "" {
-		return few
+		return 1
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
 		t.Fatalf("POWER_CUTS is %q", s)
 	}
-	return n
+	return (n + CutsOfDisk - 1) / CutsOfDisk
 }
