@@ -67,7 +67,7 @@ func takeBackups(args []string, stdout, stderr io.Writer) error {
 		}
 		fmt.Fprintf(stdout, "%s: %d records, %d kept, %d octets\n", file, b.Records, b.Kept, b.Octets)
 	}
-	return failures
+	return errors.Join(failures, elsewhere(c, stdout, "backed up"))
 }
 
 func takeBackup(ctx context.Context, c server.Config, s *server.Store, dir string, full bool) (file string, b *backup.Backup, err error) {
@@ -140,7 +140,8 @@ func restore(args []string, stdout, stderr io.Writer) error {
 		}
 		fmt.Fprintf(stdout, "%s %s: %d records from %d files\n", s.Role, s.Name, b.Records+b.Kept, n)
 	}
-	if failures == nil {
+	failures = errors.Join(failures, elsewhere(c, stdout, "restored"))
+	if failures == nil && len(stores) > 0 {
 		fmt.Fprintln(stdout, "Before the next start: pseudods keys rotate -compromised issuer, since tokens may have been spent after the backup.")
 	}
 	return failures

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 
 	"github.com/pseudods/pseudods/pseudods/server"
 	"github.com/pseudods/pseudods/storage/postgres"
@@ -30,12 +32,15 @@ func database(args []string, stdout, stderr io.Writer) error {
 		}
 		return err
 	}
+	if len(args) > 0 && args[0] == "check" {
+		return databaseCheck(args[1:], stdout, stderr)
+	}
 	if len(args) == 0 || args[0] != "migrate" {
-		fmt.Fprintln(stderr, "usage: pseudods database script|migrate [flags]")
+		fmt.Fprintln(stderr, "usage: pseudods database script|migrate|check [flags]")
 		return errUsage
 	}
 	f := newFlags("database migrate", stderr)
-	role := f.String("role", "", "`role` whose database it is: ds, qs")
+	role := f.String("role", "", "`role` whose database it is: ds, qs, issuer")
 	owner := f.String("as", "", "connection string of the owner, or `file` with it")
 	login := f.String("login", "", "`login` of the server, to which the functions are granted")
 	if err := f.parse(args[1:], 0); err != nil {
@@ -59,5 +64,44 @@ func database(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	_, err = fmt.Fprintln(stdout, "the database is ready")
+	return err
+}
+
+// databaseCheck says of each database of a configuration whether the server could
+// start with it.
+func databaseCheck(args []string, stdout, stderr io.Writer) error {
+	f := newFlags("database check", stderr).withConfig()
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	c, err := f.load()
+	if err != nil {
+		return err
+	}
+	all, err := c.Databases()
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("no role has a database")
+	}
+	var failures error
+	for _, role := range slices.Sorted(maps.Keys(all)) {
+		if err := server.CheckDatabase(role, all[role]); err != nil {
+			failures = errors.Join(failures, fmt.Errorf("%s: %w", role, err))
+			continue
+		}
+		fmt.Fprintf(stdout, "%s: the database is there, of this version, and keeps what it acknowledges\n", role)
+	}
+	return failures
+}
+
+// elsewhere tells which roles' stores a command does not concern, since they are in
+// databases.
+func elsewhere(c server.Config, w io.Writer, does string) error {
+	all, err := c.Databases()
+	for _, role := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(w, "%s: in PostgreSQL, not %s here: see docs/operations.md\n", role, does)
+	}
 	return err
 }

@@ -53,7 +53,10 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 	if err := table.Flush(); err != nil || failures != nil {
 		return errors.Join(failures, err)
 	}
-	if !there {
+	if err := elsewhere(c, stdout, "checked"); err != nil {
+		return err
+	}
+	if !there && len(stores) > 0 {
 		return errors.New("there are no stores")
 	}
 	if found > 0 {

@@ -52,7 +52,7 @@ privacypass/client/httpapi     <- privacypass privacypass/attester privacypass/c
 privacypass/issuer             <- internal/secret privacypass privacypass/internal/rsapss privacypass/internal/voprf
 privacypass/issuer/host        <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/issuer/httpapi privacypass/keyring storage/backup storage/badger \
-                                  storage/badger/allowances
+                                  storage/badger/allowances storage/postgres storage/postgres/allowances
 privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/issuer privacypass/keyring
 privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss

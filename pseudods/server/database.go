@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pseudods/pseudods/internal/secret"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/qs/addresskeys"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/postgres"
@@ -25,6 +26,8 @@ func Schemas(r Role) []postgres.Schema {
 		return append(spent, groups.Schema)
 	case QS:
 		return append(spent, queues.Schema)
+	case Issuer:
+		return host.Schemas
 	}
 	return nil
 }
@@ -35,12 +38,42 @@ func (c Config) Databases() (map[Role]postgres.Settings, error) {
 		return nil, err
 	}
 	out := map[Role]postgres.Settings{}
-	for role, private := range map[Role]*Private{DS: &c.DS.Private, QS: &c.QS.Private} {
-		if c.runs(role) && private.Database.Used() {
-			out[role] = private.Database
+	for role, settings := range c.databases() {
+		if c.runs(role) && settings.Used() {
+			out[role] = *settings
 		}
 	}
 	return out, nil
+}
+
+func (c *Config) databases() map[Role]*postgres.Settings {
+	return map[Role]*postgres.Settings{DS: &c.DS.Database, QS: &c.QS.Database, Issuer: &c.Issuer.Database}
+}
+
+// validateDatabases reads what the settings name.
+func (c *Config) validateDatabases() error {
+	for role, settings := range c.databases() {
+		if !c.runs(role) || !settings.Used() {
+			continue
+		}
+		if _, err := settings.Config(); err != nil {
+			return fmt.Errorf("%s.database: %w", role, err)
+		}
+	}
+	if c.Moderation.Database.Used() {
+		return errors.New("moderation.database: reports are kept in the embedded store")
+	}
+	return nil
+}
+
+// CheckDatabase connects to a role's database as the server does, and says what
+// would keep the server from starting with it.
+func CheckDatabase(r Role, s postgres.Settings) error {
+	db, err := openDatabase(r, &s)
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 func openDatabase(r Role, s *postgres.Settings) (*postgres.DB, error) {
@@ -91,6 +124,15 @@ func (b *backend) stats(name string, r *redeemer) map[string]func() badger.Stats
 		return nil
 	}
 	return map[string]func() badger.Stats{name: b.embedded.Stats, spentDir: r.embedded.Stats}
+}
+
+// databaseReady says what keeps a database from taking writes; it is nil for
+// embedded stores.
+func (b *backend) databaseReady(r *redeemer) func() error {
+	if b.database == nil {
+		return nil
+	}
+	return func() error { return errors.Join(b.ready("database"), r.ready()) }
 }
 
 // wakeKey is common to the servers of a queue service, which have one ticket key.

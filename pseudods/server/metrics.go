@@ -83,6 +83,7 @@ type stores []roleStores
 
 type roleStores struct {
 	role     Role
+	ready    func() error // of a database; nil for embedded stores
 	stats    map[string]func() badger.Stats
 	redeemer *redeemer          // nil for none
 	docket   *moderation.Docket // nil for none
@@ -115,6 +116,13 @@ func (s *roleStores) collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(storeBatches, prometheus.CounterValue, float64(figures.Batches), role, name)
 		out <- prometheus.MustNewConstMetric(storeRequests, prometheus.CounterValue, float64(figures.Requests), role, name)
 		out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, up, role, name)
+	}
+	if s.ready != nil {
+		up := 1.0
+		if s.ready() != nil {
+			up = 0
+		}
+		out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, up, role, "database")
 	}
 	if s.docket != nil {
 		if n, err := s.docket.Waiting(context.Background()); err == nil {

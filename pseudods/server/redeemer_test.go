@@ -24,6 +24,10 @@ import (
 func TestTokensBuyOnce(t *testing.T) {
 	c := config(t)
 	cheap(&c)
+	testTokensBuyOnce(t, c)
+}
+
+func testTokensBuyOnce(t *testing.T, c Config) {
 	s, stop := start(t, c)
 	u := newUser(t, s.URL(DS))
 	sign, segments := newSigner(), must(seal.GenerateKey(wire.X25519))

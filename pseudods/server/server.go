@@ -160,10 +160,10 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 
 func (s *Server) stores() (all stores) {
 	if s.qs != nil {
-		all = append(all, roleStores{role: QS, stats: s.qs.stats(queuesDir, s.qs.redeemer), redeemer: s.qs.redeemer})
+		all = append(all, roleStores{role: QS, ready: s.qs.databaseReady(s.qs.redeemer), stats: s.qs.stats(queuesDir, s.qs.redeemer), redeemer: s.qs.redeemer})
 	}
 	if s.ds != nil {
-		all = append(all, roleStores{role: DS, stats: s.ds.stats(groupsDir, s.ds.redeemer), redeemer: s.ds.redeemer})
+		all = append(all, roleStores{role: DS, ready: s.ds.databaseReady(s.ds.redeemer), stats: s.ds.stats(groupsDir, s.ds.redeemer), redeemer: s.ds.redeemer})
 	}
 	if s.moderation != nil {
 		all = append(all, roleStores{role: Moderation, stats: map[string]func() badger.Stats{reportsDir: s.moderation.db.Stats}, docket: s.moderation.docket})

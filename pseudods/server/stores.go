@@ -39,12 +39,11 @@ func (c Config) Stores() ([]Store, error) {
 	for _, role := range c.Roles {
 		switch role {
 		case DS:
-			if c.DS.Database.Used() {
-				continue
+			if !c.DS.Database.Used() {
+				out = append(out,
+					c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
+					c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
 			}
-			out = append(out,
-				c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
-				c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
 			if c.moderates() {
 				out = append(out, c.Moderation.store(Moderation, c.Moderation.Dir, reportsDir, reports.Format, reports.Check))
 			}
@@ -56,6 +55,9 @@ func (c Config) Stores() ([]Store, error) {
 				c.QS.store(QS, c.QS.Dir, queuesDir, queues.Format, queues.Check),
 				c.QS.store(QS, c.QS.Dir, spentDir, ledger.Format, ledger.Check))
 		case Issuer:
+			if c.Issuer.Database.Used() {
+				continue
+			}
 			fence := c.Issuer.Fence
 			if fence == "" {
 				fence = filepath.Join(c.Issuer.Dir, host.FenceFile)

@@ -65,6 +65,9 @@ func (c *Config) validate() error {
 	if slices.Contains([]string{c.DS.Dir, c.QS.Dir, c.Issuer.Dir}, c.Moderation.Dir) {
 		return errors.New("moderation has the dir of a role")
 	}
+	if err := c.validateDatabases(); err != nil {
+		return err
+	}
 	if err := c.Moderation.validate(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/issuer/httpapi"
 	"github.com/pseudods/pseudods/privacypass/keyring"
+	"github.com/pseudods/pseudods/storage/postgres"
 )
 
 // Config says what an issuer is. Its JSON form is a part of a program's
@@ -27,6 +28,9 @@ type Config struct {
 	// an older copy is recognised, unless the fence was put back with it. Default:
 	// allowances.fence in the data directory.
 	Fence string `json:"fence"`
+	// Database puts the allowances into a PostgreSQL database of their own. Default: the
+	// embedded engine, in the data directory.
+	Database postgres.Settings `json:"database"`
 	// Period is the length of an allowance epoch.
 	Period daemon.Duration `json:"period"`
 	// Classes are the token classes; the first is the default one.

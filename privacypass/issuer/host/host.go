@@ -10,7 +10,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -24,9 +23,6 @@ import (
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/privacypass/issuer/httpapi"
 	"github.com/pseudods/pseudods/privacypass/keyring"
-	"github.com/pseudods/pseudods/storage/backup"
-	"github.com/pseudods/pseudods/storage/badger"
-	"github.com/pseudods/pseudods/storage/badger/allowances"
 )
 
 // What an issuer's data directory holds.
@@ -57,7 +53,7 @@ type Options struct {
 // Host is an issuer without its listeners: what it keeps, and the handler.
 type Host struct {
 	ring        *keyring.Ring
-	db          *badger.DB
+	store       store
 	allowances  *attester.Allowances
 	schemes     []string
 	handler     *httpapi.Handler
@@ -94,19 +90,19 @@ func Open(c *Config, o Options) (_ *Host, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.db, err = openAllowances(c, o); err != nil {
-		return nil, err
+	if h.store, err = openStore(c, o); err != nil {
+		return nil, fmt.Errorf("allowances: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			h.db.Close()
+			h.store.Close()
 		}
 	}()
 	policies := make(map[string]attester.Policy)
 	for _, class := range c.Classes {
 		policies[class.Name] = class.policy()
 	}
-	h.allowances, err = attester.NewAllowances(allowances.New(h.db), attester.NewNames(names), time.Duration(c.Period), policies)
+	h.allowances, err = attester.NewAllowances(h.store, attester.NewNames(names), time.Duration(c.Period), policies)
 	if err != nil {
 		return nil, err
 	}
@@ -137,30 +133,6 @@ func Invites(data daemon.Dir) (*attester.Invites, error) {
 		return nil, err
 	}
 	return attester.NewInvites(key), nil
-}
-
-// openAllowances opens the store behind its fence. Unless that is accepted, a
-// store that is older than the fence is refused: accounts could get again what
-// they got since the copy was made.
-func openAllowances(c *Config, o Options) (*badger.DB, error) {
-	fence := c.Fence
-	if fence == "" {
-		fence = o.Data.Path(FenceFile)
-	}
-	config := badger.Config{Dir: o.Data.Path(AllowancesDir), Format: allowances.Format, Fence: fence, MinFree: o.MinFree}
-	if o.AcceptRestored {
-		config.OnRollback = func(*badger.Tx, []byte) error { return nil }
-	}
-	db, err := badger.Open(config)
-	if err != nil {
-		return nil, fmt.Errorf("allowances: %w", err)
-	}
-	return db, nil
-}
-
-// Backup writes a backup of the allowances: see badger.DB.Backup.
-func (h *Host) Backup(ctx context.Context, w io.Writer, base *backup.Backup) (*backup.Backup, error) {
-	return h.db.Backup(ctx, w, base)
 }
 
 // ServeHTTP implements http.Handler: directories, issuance, and verdicts if any are
@@ -226,14 +198,8 @@ func (h *Host) keysChanged() time.Time {
 
 // Ready reports whether tokens can be issued.
 func (h *Host) Ready() error {
-	switch stats := h.db.Stats(); {
-	case stats.Failed:
-		return badger.ErrFailed
-	case stats.WritesOff:
-		return badger.ErrNoSpace
-	}
-	return nil
+	return h.store.ready()
 }
 
 // Close closes the store.
-func (h *Host) Close() error { return h.db.Close() }
+func (h *Host) Close() error { return h.store.Close() }

@@ -74,7 +74,7 @@ func TestAdmin(t *testing.T) {
 	if w := do("GET", "/readyz", "", ""); w.Code != http.StatusServiceUnavailable || do("GET", "/healthz", "", "").Code != 200 {
 		t.Error("ready while draining")
 	}
-	s.db.Close()
+	s.store.Close()
 	if w := do("POST", "/reductions", bearer, reduction); w.Code != 500 || strings.Contains(w.Body.String(), "badger") {
 		t.Errorf("a closed store: %d %s", w.Code, w.Body)
 	}
