@@ -208,3 +208,46 @@ func TestINV04ManyProcesses(t *testing.T) {
 		t.Fatalf("retired by another process: %v", err)
 	}
 }
+
+// TestFences: a process without a fence is refused where the database has been
+// used, unless it is said to be a new one; each older copy is counted once, however
+// often the process is started.
+func TestFences(t *testing.T) {
+	s := newSite(t)
+	db := s.Database.Open(t)
+	cfg := ledger.Config{DB: db, Fence: s.fence, Key: testKey(t, 1)}
+	open := func(restores int) *ledger.Ledger {
+		t.Helper()
+		l, err := ledger.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Restores() != restores {
+			t.Fatalf("%d restores, want %d", l.Restores(), restores)
+		}
+		return l
+	}
+	open(0).Close()
+	restore, err := s.Copy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := open(0)
+	if err := l.OpenEpoch(t.Context(), storagetest.NewMint("e").Epoch(1)); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	for round := range 2 {
+		if err := restore(); err != nil {
+			t.Fatal(err)
+		}
+		open(round + 1).Close()
+		open(round + 1).Close()
+	}
+	cfg.Fence += " of another process"
+	if _, err := ledger.Open(t.Context(), cfg); !errors.Is(err, postgres.ErrFence) {
+		t.Fatalf("a used database without a fence: %v", err)
+	}
+	cfg.Join = true
+	open(2).Close()
+}
