@@ -96,7 +96,10 @@ func One(into ...any) func(Rows) error {
 // connection is lost: answer, which may be nil, is called for each attempt and
 // begins anew each time.
 func (db *DB) Read(ctx context.Context, sql string, args []any, answer func(Rows) error) error {
-	return db.repeat(ctx, func(ctx context.Context) (bool, error) { return db.call(ctx, ctx, sql, args, answer) })
+	return db.repeat(ctx, func(ctx context.Context) (bool, error) {
+		_, err := db.call(ctx, ctx, sql, args, answer)
+		return false, err // there is nothing that it could have changed
+	})
 }
 
 // Write calls a function that changes something. When the answer is lost the
