@@ -148,7 +148,7 @@ func TestVerdicts(t *testing.T) {
 	if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, VerdictsPath, nil)); w.Code != 405 {
 		t.Errorf("GET: %d", w.Code)
 	}
-	h.db.Close()
+	h.store.Close()
 	if w := post(h, sign(t, verdictOn(spammer, 9), service)); w.Code != 503 || strings.Contains(w.Body.String(), "badger") {
 		t.Errorf("a closed store: %d %s", w.Code, w.Body)
 	}
