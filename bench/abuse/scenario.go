@@ -52,6 +52,9 @@ var Scenarios = []Scenario{
 	commitStarvation,
 	rejoinChurn,
 	scraping,
+	banEvasion,
+	proposalLock,
+	malformedFlood,
 }
 
 func (s *Scenario) sessions(quick bool) int {
