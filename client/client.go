@@ -53,6 +53,10 @@ type Config struct {
 	// added this client. by may be unverified. Nil accepts verified members
 	// whose name is a contact's.
 	AcceptInvitation func(by Member) bool
+	// Evidence is how many messages of others are kept in each group, so that they
+	// can be reported, with the members' contents and at most 256 KiB of them.
+	// Default 64; negative for none.
+	Evidence int
 }
 
 // Client is one client of a user. It is safe for concurrent use.
@@ -129,6 +133,9 @@ func start(cfg Config, a *account.Account) (*Client, error) {
 				return nil, err
 			}
 			g.openRoster()
+			if err := g.loadEvidence(); err != nil {
+				return nil, err
+			}
 		}
 		c.groups[g.id] = g
 	}

@@ -25,9 +25,8 @@ type Group struct {
 	roster *identity.Roster // nil if its key is not known
 	dirty  bool             // differs from what is in the vault
 	// profile is that of a group which the client is about to join.
-	profile wire.Profile
-	// serviceKeys are those by which the service franked messages that were taken.
-	serviceKeys [][]byte
+	profile  wire.Profile
+	evidence evidence
 	// before are the extensions of the epoch before a commit that is taken over.
 	before mls.Extensions
 }
@@ -103,6 +102,9 @@ func (g *Group) save() error {
 	}
 	b, err := mls.Marshal(&g.record)
 	if err != nil {
+		return err
+	}
+	if err := g.saveEvidence(); err != nil {
 		return err
 	}
 	if err := g.c.cfg.Account.Vault.Put(g.name(), b); err != nil {

@@ -105,20 +105,21 @@ func (g *Group) lose(sequence uint64) {
 
 func (g *Group) takeApplication(got *group.Received, frank *wire.Frank, keys [][]byte, sequence uint64) error {
 	from := g.at(got.Sender.Leaf)
-	b, err := g.franked(got, frank, keys)
+	m, err := g.franked(got, frank, keys)
 	if err != nil {
 		g.tell(Event{Kind: EventDropped, Sequence: sequence, Member: from})
 		return nil
 	}
 	var c content
-	if mls.Unmarshal(b, &c) != nil {
+	if mls.Unmarshal(m.content, &c) != nil {
 		// A client of another kind, which sends text as it is.
-		c = content{kind: contentText, text: b}
+		c = content{kind: contentText, text: m.content}
 	} else if g.remember(c.id) {
 		return nil
 	}
 	switch c.kind {
 	case contentText:
+		g.keep(m, from, sequence)
 		g.tell(Event{Kind: EventMessage, Sequence: sequence, Member: from, Text: slices.Clone(c.text)})
 	case contentHello:
 		if from.Client == string(c.client[:]) {
@@ -195,5 +196,5 @@ func (g *Group) left(sequence uint64) error {
 	g.record.mls, g.record.commit, g.outbox, g.parts, g.told = nil, nil, nil, nil, nil
 	g.rosterKey, g.access, g.granted = secret.Bytes{}, secret.Bytes{}, secret.Bytes{}
 	g.tell(Event{Kind: EventLeft, Sequence: sequence})
-	return errors.Join(g.save(), g.c.account.Forget(g.address))
+	return errors.Join(g.dropEvidence(), g.save(), g.c.account.Forget(g.address))
 }

@@ -27,10 +27,12 @@ const domain = "localhost"
 // world is a provider with all its roles, and the people who use it.
 type world struct {
 	testing.TB
-	cfg  server.Config
-	url  string
-	stop func()
-	all  []*person
+	cfg server.Config
+	url string
+	// admin is where its operator looks.
+	admin string
+	stop  func()
+	all   []*person
 	// attestor is how somebody pays the issuer's attester. Nil: by work.
 	attestor func(name string) account.Attestor
 }
@@ -73,7 +75,7 @@ func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	w.url = s.URL(server.DS)
+	w.url, w.admin = s.URL(server.DS), s.Running().Admin
 	w.cfg.Listen = w.url[len("http://"):]
 	w.stop = func() {
 		cancel()
