@@ -71,7 +71,7 @@ var commands = []command{
 	{"send", "GROUP [TEXT...]", "send a text, or what stands on standard input", shared, 1, func() work { return new(sendWork) }},
 	{"listen", "", "show what arrives", owning, 0, func() work { return new(listenWork) }},
 	{"chat", "GROUP", "listen, and send each line of standard input", owning, 0, func() work { return new(chatWork) }},
-	{"report", "GROUP MEMBER", "report abuse", outside, 0, func() work { return new(reportWork) }},
+	{"report", "GROUP MEMBER", "report what a member has sent to who decides at the server", shared, 0, func() work { return new(reportWork) }},
 	{"tokens", "", "list the tokens that you hold, or choose how to get more", shared, 0, func() work { return new(tokensWork) }},
 	{"maintain", "", "do what is due now and then: tokens, keys, addresses", shared, 0, func() work { return new(maintainWork) }},
 	{"status", "", "say how things stand", shared, 0, func() work { return new(statusWork) }},

@@ -89,6 +89,8 @@ var sentences = []sentence{
 	{context.DeadlineExceeded, "the server did not answer in time"},
 	{account.ErrUncertain, "the server did not answer: whether it is done will show; try again"},
 	{httpapi.ErrTransport, "the server cannot be reached"},
+	{client.ErrNoEvidence, "you have nothing that they sent: the last messages of a group are kept, and can be reported"},
+	{client.ErrNote, "the note is too long"},
 	{client.ErrKept, "the text is kept, and sent later"},
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/ds"
+	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
 // Shown is a case as people and operators' systems get to see it, in JSON.
@@ -48,7 +49,8 @@ type ShownAccused struct {
 }
 
 // ShownMessage is a message that the accused has sent. Text is its content if that is
-// text; otherwise Content is, in base64.
+// text, or the text in it if it is of a client of this repository; otherwise Content
+// is, in base64.
 type ShownMessage struct {
 	Day     string `json:"day"`
 	Text    string `json:"text,omitempty"`
@@ -80,6 +82,9 @@ func Show(id CaseID, c *Case, outcome Outcome, o *Opened) *Shown {
 }
 
 func showMessage(m *ds.ReportedMessage) ShownMessage {
+	if text, ok := wire.MemberText(m.Content); ok && isText(text) {
+		return ShownMessage{Day: day(m.Day), Text: string(text)}
+	}
 	if isText(m.Content) {
 		return ShownMessage{Day: day(m.Day), Text: string(m.Content)}
 	}
