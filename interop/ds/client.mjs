@@ -55,7 +55,7 @@ export class Client extends Member {
     return []
   }
   content(text) {
-    return utf8(text)
+    return { data: utf8(text) }
   }
   text(content) {
     return new TextDecoder().decode(content)
@@ -203,7 +203,7 @@ export class Client extends Member {
   }
 
   async say({ text }) {
-    const { message } = await this.send({ data: this.content(text) })
+    const { message } = await this.send(this.content(text))
     this.sent.add(hex(sealed.sha256(message)))
     const { sequence } = await this.asLeaf("send_message", { group: this.group, message })
     return { sequence }
@@ -229,6 +229,34 @@ export class Client extends Member {
     }
   }
 
+  // senderOf returns the leaf that sent an application message of the present epoch,
+  // and the message.
+  senderOf(message) {
+    const m = open(message).privateMessage
+    if (m.epoch !== this.state.groupContext.epoch) throw new Error("a message of another epoch")
+    const place = sealed.openSenderData(this.state.keySchedule.senderDataSecret, m)
+    return { leaf: this.state.ratchetTree[2 * place].leaf, m }
+  }
+
+  // franked returns the content of a message, which could be reported unless its
+  // sender is a bare pseudonym.
+  franked({ leaf, m }, application, frank) {
+    const { identity } = leaf.credential
+    if (identity.length <= 128) {
+      if (frank !== null) throw new Error("a bare pseudonym's message is franked")
+      return application
+    }
+    const { key, content } = decode("FrankedContent", application)
+    const tag = sealed.frankingTag(key, { group: this.group, epoch: m.epoch, content })
+    if (hex(tag) !== hex(m.authenticatedData)) throw new Error("the tag does not open")
+    const by = this.services.provider.keys.map((k) => new Uint8Array(Buffer.from(k, "base64"))).find((k) => hex(sealed.frankKeyID(k)) === hex(frank.key))
+    const tbs = encode("FrankTBS", { domain: this.home, group: this.group, sender: sealed.frankedSender(identity, leaf.signaturePublicKey),
+      epoch: m.epoch, day: frank.day, tag })
+    if (by === undefined || !sealed.verify(by, sealed.frankLabel, tbs, frank.signature)) throw new Error("the frank does not verify")
+    if (Math.abs(Number(frank.day) - today()) > 1) throw new Error(`franked on day ${frank.day}`)
+    return content
+  }
+
   async payload(item) {
     if (!item.stored) return item.inline
     const [payload] = await this.services.ask("fetch_payloads", { tickets: [item.ticket] })
@@ -247,8 +275,9 @@ export class Client extends Member {
     if (fanout.kind === "welcome") return { ...event, ...(await this.accept(fanout, via, stream)) }
     if (this.sent.delete(hex(sealed.sha256(fanout.message)))) return { ...event, own: true }
     if (!this.state || hex(fanout.group) !== hex(this.group) || this.state.groupActiveState.kind !== "active") return { ...event, kind: "late" }
+    const sender = fanout.kind === "application" && this.senderOf(fanout.message)
     const { application } = await this.process({ message: fanout.message })
-    if (application) event.text = this.text(application)
+    if (application) event.text = this.text(this.franked(sender, application, fanout.frank), sender)
     if (this.state.groupActiveState.kind !== "active") event.kind = "removed"
     else if (fanout.kind === "commit") this.committed(fanout.roster)
     return { ...event, epoch: this.state.groupContext.epoch }

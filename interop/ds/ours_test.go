@@ -236,10 +236,31 @@ func (c *ours) take(item *wire.Item) event {
 		got := must(c.group.Process(&m))
 		e.Kind, e.Epoch = "commit", c.group.Epoch()
 		if got.Application != nil {
-			e.Kind, e.Text = "text", string(got.Application)
+			e.Kind, e.Text = "text", c.franked(got, f.Frank)
 		}
 	}
 	return e
+}
+
+// franked returns what a message says, which must be franked unless its sender is
+// a bare pseudonym.
+func (c *ours) franked(got *group.Received, frank *wire.Frank) string {
+	c.T.Helper()
+	leaf := must(c.group.Member(got.Sender.Leaf))
+	if must(wire.ParseMemberName(wire.ProfilePseudonymous, &leaf.Credential)).Credential == nil {
+		if frank != nil {
+			c.T.Fatal("a bare pseudonym's message is franked")
+		}
+		return string(got.Application)
+	}
+	content := must(seal.OpenTagged(got.AuthenticatedData, c.id(), got.Epoch, got.Application))
+	said := seal.Franked{Domain: c.doc.Domain, Group: c.id(), Sender: must(wire.FrankedSender(&leaf.Credential, leaf.SignatureKey)),
+		Epoch: got.Epoch, Tag: wire.FrankingTag(got.AuthenticatedData)}
+	if frank == nil {
+		c.T.Fatal("a message is not franked")
+	}
+	c.ok(said.Verify(c.doc.Keys, frank))
+	return string(content.Content)
 }
 
 // join joins by a Welcome.

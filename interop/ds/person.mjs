@@ -68,12 +68,31 @@ export class Person extends Client {
   }
 
   content(text) {
-    return encode("MemberContent", { kind: "text", id: sealed.random(16), text: utf8(text) })
+    const content = encode("MemberContent", { kind: "text", id: sealed.random(16), text: utf8(text) })
+    const key = sealed.random(32)
+    const authenticatedData = sealed.frankingTag(key, { group: this.group, epoch: this.state.groupContext.epoch, content })
+    return { data: encode("FrankedContent", { key, content }), authenticatedData }
   }
 
   text(content) {
     const c = decode("MemberContent", content)
     return c.kind === "text" ? super.text(c.text) : ""
+  }
+
+  // franked keeps what it takes to report the message that came last.
+  franked(sender, application, frank) {
+    const content = super.franked(sender, application, frank)
+    this.last = { sender, message: { ...decode("FrankedContent", application), epoch: sender.m.epoch, frank } }
+    return content
+  }
+
+  // report reports who sent the message that came last.
+  async report({ content } = {}) {
+    const { sender, message } = this.last
+    if (content !== undefined) message.content = utf8(content)
+    const credential = decode("PseudonymousCredential", sender.leaf.credential.identity)
+    await this.asLeaf("report_abuse", { group: this.group, credential, signature_key: sender.leaf.signaturePublicKey,
+      link_key: this.members.get(hex(credential.client)), messages: [message], reason: 1, note: utf8("from elsewhere") })
   }
 
   // joined reads the roster of the group.

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"crypto/rand"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -95,6 +96,11 @@ func TestMeetsTheSDK(t *testing.T) {
 		expect(ts, "text", text)
 	}
 	hear("Hello, Zoe")
+	ts.do("report", nil, nil)
+	var refused *peerError
+	if err := ts.call("report", object{"content": "what Alice never said"}, nil); !errors.As(err, &refused) || refused.Name != "invalid_report" {
+		t.Fatalf("a report of what was not said: %v", err)
+	}
 	say("Hello, Alice")
 	ts.do("renew", nil, nil)
 	say("with new keys")

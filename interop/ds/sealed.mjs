@@ -96,6 +96,24 @@ export const openWelcomeEntry = (key, entry) => {
 }
 export const openPayload = (key, payload) => unpad(gcm(bytes(key), zeroNonce).decrypt(bytes(payload)))
 
+// Franking.
+export const frankedSender = (credential, signatureKey) => labelled("pseudods 1.0 franked sender",
+  encode("FrankedSender", { credential_type: 1, identity: credential, signature_key: signatureKey }))
+export const frankKeyID = (key) => labelled("pseudods 1.0 frank key", key).subarray(0, 8)
+export const frankingTag = (key, input) => hmac(sha256, bytes(key), encode("FrankingInput", { label: utf8("pseudods 1.0 FrankingTag"), ...input }))
+export const frankLabel = "pseudods 1.0 Frank"
+
+// openSenderData returns the leaf that sent a PrivateMessage (RFC 9420, Section
+// 6.3.2), in cipher suite 1.
+export function openSenderData(secret, m) {
+  const sample = m.ciphertext.subarray(0, 32)
+  const key = expandWithLabel(secret, "key", sample, 16)
+  const nonce = expandWithLabel(secret, "nonce", sample, 12)
+  const aad = concat(opaque(m.groupId), uint(m.epoch, 8), Uint8Array.of(1)) // application(1)
+  const plain = gcm(key, nonce, aad).decrypt(m.encryptedSenderData)
+  return new DataView(plain.buffer, plain.byteOffset).getUint32(0)
+}
+
 // KeyPackages of a pool.
 export const groupPackageKey = (linkWrap) => hmac(sha256, bytes(linkWrap), utf8("pseudods 1.0 group pool"))
 export const connectionPackageKey = (linkWrap) => hmac(sha256, bytes(linkWrap), utf8("pseudods 1.0 connection pool"))

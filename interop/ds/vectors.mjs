@@ -4,7 +4,7 @@
 import { strict as assert } from "node:assert"
 import { existsSync, readFileSync } from "node:fs"
 import { gunzipSync } from "node:zlib"
-import { bytes, concat, decode, encode, hex, Malformed, types, utf8 } from "./language.mjs"
+import { bytes, concat, decode, encode, hex, Malformed, opaque, types, utf8 } from "./language.mjs"
 import * as sealed from "./sealed.mjs"
 
 function read(file) {
@@ -86,6 +86,13 @@ const derivations = {
     const { address, offer_key } = decode("ContactCard", bytes(v.to))
     return hex(encode("ContactTBS", { label: utf8("pseudods 1.0 Contact"), to_address: address, to_offer_key: offer_key, ...decode("Contact", bytes(v.contact)) }))
   },
+  franking_tag: (v) => hex(sealed.frankingTag(v.key, { group: bytes(v.group), epoch: BigInt(v.epoch), content: bytes(v.content) })),
+  franked_sender: (v) => {
+    const { identity } = decode("FrankedSender", concat(bytes(v.credential), opaque(bytes(v.signature_key))))
+    return hex(sealed.frankedSender(identity, bytes(v.signature_key)))
+  },
+  frank_key: (v) => hex(sealed.frankKeyID(bytes(v.public_key))),
+  frank_tbs: (v) => hex(encode("FrankTBS", { ...v, what: undefined, value: undefined, epoch: BigInt(v.epoch), day: BigInt(v.day) })),
   number: (v) => String(sealed.deliveryNumber(v.secret, v.sequence)),
   padded_size: (v) => String(sealed.paddedSize(v.octets)),
   exported: (v) => hex(sealed.exported(v.exporter_secret, v.label, v.group)),
