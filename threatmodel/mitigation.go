@@ -37,6 +37,7 @@ const (
 	ReaderRules    MitigationID = "M33"
 	ClientVerifies MitigationID = "M34"
 	Tending        MitigationID = "M35"
+	Franking       MitigationID = "M36"
 )
 
 // Mitigations are what stands against the scenarios. The price is part of the
@@ -111,4 +112,7 @@ var Mitigations = []Mitigation{
 		"A first contact without a known key is trust on first use."},
 	{Tending, "Removal of dead and idle members", "The delivery service proposes, after a member's request, to remove members whose queues are gone or who made no request for long; the next commit must cover it.",
 		"Rare users are removed and must be invited again. The service must be named among the group's external senders."},
+	{Franking, "Franked messages", "A sender commits itself to each content by a tag beside the ciphertext; the delivery service signs who brought the tag, on which day; members show nothing of a " +
+		"pseudonym with somebody behind it that lacks either. (`pseudods/seal`, `pseudods/ds`)",
+		"A signature for each message, and some 150 octets. Whoever got a message can prove to anybody, and not to its service alone, which pseudonym sent it: the deniability of a conversation ends there."},
 }

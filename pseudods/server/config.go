@@ -136,6 +136,7 @@ type DSConfig struct {
 	PerGroup   Rate     `json:"per_group"`
 	PerLeaf    Rate     `json:"per_leaf"`
 	IdleDays   int      `json:"idle_days"`
+	ReportDays int      `json:"report_days"`
 	// Workers deliver to queue services at a time. Default 16.
 	Workers int `json:"workers"`
 	// Retain is that of ds.Config, for programs of organisations that must keep

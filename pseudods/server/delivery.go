@@ -80,7 +80,7 @@ func openDelivery(c *Config, hc *http.Client, log *slog.Logger, m *metrics, repo
 	d.redeemer.use = desk.SetTill
 	d.service, err = ds.New(ds.Config{
 		Domain: c.Domain, Store: d.store, Key: node, Payments: desk, Restored: restored, Signers: d.keys, Reports: reports, MaxRequest: int(c.DS.maxRequest()),
-		Profiles: profiles, Retain: c.DS.Retain, IdleDays: c.DS.IdleDays,
+		Profiles: profiles, Retain: c.DS.Retain, IdleDays: c.DS.IdleDays, ReportDays: c.DS.ReportDays,
 		MaxMembers: c.DS.MaxMembers, MaxMessage: c.DS.MaxMessage, PerGroup: c.DS.PerGroup.limit(), PerLeaf: c.DS.PerLeaf.limit(),
 		Wake: func(refs []ds.Ref) { d.dispatcher.Wake(refs) },
 	})
