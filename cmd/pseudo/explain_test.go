@@ -80,7 +80,7 @@ func TestEveryCodeHasASentence(t *testing.T) {
 		if text == "" || strings.Contains(text, "wire") {
 			t.Errorf("code %d: %q", c, text)
 		}
-		if want := map[bool]int{true: exitUnsupported, false: exitRefused}[c == wire.CodeUnsupportedVersion]; code != want {
+		if want := map[bool]int{true: exitUnsupported, false: exitRefused}[c == wire.CodeUnsupportedVersion || c == wire.CodeUnsupported]; code != want {
 			t.Errorf("code %d: exit status %d", c, code)
 		}
 	}
