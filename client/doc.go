@@ -34,6 +34,12 @@
 // they know the card of, and that one adds the others. [Client.RemoveDevice] removes
 // a client from all groups. It keeps the identity, which cannot be taken back.
 //
+// # Reports
+//
+// What members say can be proved to the group's service: a message whose sender could
+// deny it is not shown, see [EventDropped]. The last messages of others are kept for
+// [Group.Report], also when the sender has left or the client was restarted.
+//
 // # What is durable when
 //
 // The state of a group is written before anything leaves the device that depends
