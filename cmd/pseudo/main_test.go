@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +53,10 @@ func TestScripts(t *testing.T) {
 			"fills":     fills,
 			"status":    status,
 			"terminate": terminate,
+			"enrol":     enrol,
+			"cases":     cases,
+			"counts":    counts,
+			"exhausts":  exhausts,
 			"sleep":     sleep,
 			"mode":      mode,
 		},
@@ -195,6 +201,63 @@ func meet(ts *testscript.TestScript, _ bool, args []string) {
 	shows(ts, false, []string{args[1] + " +asks you", "pseudo", "-state", args[0], "contacts"})
 	ts.Check(ts.Exec("pseudo", "-state", args[0], "accept", args[1]))
 	shows(ts, false, []string{args[0] + " +contact", "pseudo", "-state", args[1], "contacts"})
+}
+
+// enrol name...: makes users whose identity's key is their account's, and has the
+// server know it, in the file accounts.keys.
+func enrol(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		line := []string{"-state", name, "init", name, "-server", ts.Getenv("SERVER"), "-account-key"}
+		if err := ts.Exec("pseudo", line...); err == nil {
+			ts.Fatalf("%s is known already", name)
+		}
+		key := regexp.MustCompile(`have it add (\S+) to`).FindStringSubmatch(ts.ReadFile("stderr"))
+		if key == nil {
+			ts.Fatalf("no key: %s", ts.ReadFile("stderr"))
+		}
+		f, err := os.OpenFile(ts.MkAbs("accounts.keys"), os.O_APPEND|os.O_WRONLY, 0)
+		ts.Check(err)
+		_, err = f.WriteString(key[1] + "\n")
+		ts.Check(errors.Join(err, f.Close()))
+		ts.Check(ts.Exec("pseudo", line...))
+	}
+}
+
+// cases: sets CASE1, CASE2 and so on to the reports that the last program has listed
+// in JSON.
+func cases(ts *testscript.TestScript, _ bool, _ []string) {
+	for n, found := range regexp.MustCompile(`"case":"([0-9a-f]+)"`).FindAllStringSubmatch(ts.ReadFile("stdout"), -1) {
+		ts.Setenv(fmt.Sprintf("CASE%d", n+1), found[1])
+	}
+}
+
+// counts pattern: waits until the server's metrics have a line like that.
+func counts(ts *testscript.TestScript, _ bool, args []string) {
+	r, err := daemon.Dir(ts.MkAbs("pseudods-data")).Running()
+	ts.Check(err)
+	re, err := regexp.Compile("(?m)" + args[0] + "$")
+	ts.Check(err)
+	until(ts, "for "+args[0], func() bool {
+		res, err := http.Get(r.Admin + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		return err == nil && re.Match(b)
+	})
+}
+
+// exhausts state n: makes groups, at most n, until there are no tokens for another.
+func exhausts(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for i := range n {
+		if ts.Exec("pseudo", "-state", args[0], "group", "create", fmt.Sprint("group", i)) != nil {
+			return
+		}
+	}
+	ts.Fatalf("%s still gets tokens", args[0])
 }
 
 // fills state group n: sends n texts, with their numbers.

@@ -58,8 +58,9 @@ privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
 privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
 pseudods/audit                 <- storage/badger
-pseudods/demo                  <- client client/account client/vault internal/secret privacypass/client/httpapi pseudods/audit \
-                                  pseudods/httpapi pseudods/server
+pseudods/demo                  <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
+                                  privacypass/client/httpapi privacypass/issuer/host pseudods/audit pseudods/httpapi \
+                                  pseudods/moderation pseudods/server pseudods/wire
 pseudods/desk                  <- privacypass pseudods/wire tokens
 pseudods/ds                    <- internal/secret internal/tlscodec mls mls/epoch mls/publicgroup mls/tree pseudods/desk \
                                   pseudods/ds/atrest pseudods/seal pseudods/wire tokens

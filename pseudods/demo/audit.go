@@ -54,6 +54,10 @@ func (s *stage) audit(needles []audit.Needle, metrics []byte) error {
 		}
 		stores = append(stores, r)
 	}
+	reports := scanner.Report("reports")
+	if err := reports.Stores(s.ctx, filepath.Join(s.data, string(server.Moderation))); err != nil {
+		return err
+	}
 	logs, numbers := scanner.Report("logs"), scanner.Report("metrics")
 	if err := logs.Lines(s.ctx, bytes.NewReader(s.log.bytes())); err != nil {
 		return err
@@ -64,10 +68,10 @@ func (s *stage) audit(needles []audit.Needle, metrics []byte) error {
 	s.say("the services are stopped. All that they have kept is searched for what only the people know, in every")
 	s.say("form in which it may have been written down, record by record and file by file:")
 	fmt.Fprintln(s.out)
-	if err := audit.WriteTable(s.out, append(slices.Clone(stores), logs, numbers)...); err != nil {
+	if err := audit.WriteTable(s.out, append(slices.Clone(stores), reports, logs, numbers)...); err != nil {
 		return err
 	}
-	return s.verdict(needles, stores, logs, numbers)
+	return s.verdict(needles, stores, reports, logs, numbers)
 }
 
 // verdict says what the table shows, and fails if it shows what it must not.
@@ -97,7 +101,7 @@ func (s *stage) verdict(needles []audit.Needle, stores []*audit.Report, others .
 			}
 		}
 	}
-	if shared := audit.Shared(stores...); len(shared) > 0 {
+	if shared := audit.Shared(append(slices.Clone(stores), others[0])...); len(shared) > 0 {
 		return fmt.Errorf("%w: stores have identifiers in common", errStory)
 	}
 	s.say("The delivery service names groups, and the queue service queues and pools, which is how they find what")

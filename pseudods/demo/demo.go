@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -18,8 +19,10 @@ import (
 	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/client/account"
 	"github.com/pseudods/pseudods/client/vault"
+	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/internal/secret"
 	issuer "github.com/pseudods/pseudods/privacypass/client/httpapi"
+	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/server"
 )
 
@@ -31,6 +34,7 @@ type stage struct {
 	out    io.Writer
 	dir    string
 	url    string
+	admin  string
 	data   string
 	log    *lines
 	wire   *tap
@@ -74,8 +78,15 @@ func Run(ctx context.Context, out io.Writer, dir string) (err error) {
 
 // open starts the provider.
 func (s *stage) open() error {
+	accounts := filepath.Join(s.dir, accountsFile)
+	if err := os.WriteFile(accounts, nil, 0o600); err != nil {
+		return err
+	}
+	attesters, atOnce := host.Default().Attesters, daemon.Duration(0)
+	attesters.AccountKey = &host.AccountKey{Keys: accounts}
 	registry := prometheus.NewRegistry()
-	srv, err := server.New(server.Config{Domain: domain, Data: s.data, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
+	srv, err := server.New(server.Config{Domain: domain, Data: s.data, Issuer: server.IssuerConfig{Config: host.Config{Attesters: attesters}},
+		Moderation: server.ModerationConfig{VerdictDelay: &atOnce}, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
 		Logger: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Registry: registry})
 	if err != nil {
 		return err
@@ -83,7 +94,7 @@ func (s *stage) open() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- srv.Run(ctx) }()
-	s.url = srv.URL(server.DS)
+	s.url, s.admin = srv.URL(server.DS), srv.Running().Admin
 	s.stop = func() error {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
@@ -134,8 +145,9 @@ type person struct {
 	vault *vault.Vault
 }
 
-// join makes somebody a user of the provider.
-func (s *stage) join(name string) (*person, error) {
+// join makes somebody a user of the provider, who gets tokens by work or by an
+// account key.
+func (s *stage) join(name string, accountKey bool) (*person, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	v, err := vault.Open(filepath.Join(s.dir, name), secret.New(key))
@@ -145,8 +157,13 @@ func (s *stage) join(name string) (*person, error) {
 	p := &person{s: s, name: name, vault: v}
 	s.people = append(s.people, p)
 	cfg := client.Config{Account: account.Config{Vault: v, HTTP: &http.Client{Transport: s.wire}, Attestor: issuer.ProofOfWork(rand.Reader),
-		Providers: map[string]string{domain: s.url}}}
+		AccountKey: accountKey, Providers: map[string]string{domain: s.url}}}
 	p.Client, err = client.Create(s.ctx, cfg, name+"@"+domain, domain)
+	if err != nil && accountKey { // nobody knows the key yet
+		if err = s.enrol(v); err == nil {
+			p.Client, err = client.Open(s.ctx, cfg)
+		}
+	}
 	return p, err
 }
 

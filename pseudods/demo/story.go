@@ -13,7 +13,7 @@ import (
 var errStory = errors.New("demo: the story went wrong")
 
 func (s *stage) play() error {
-	for _, scene := range []func() error{s.arrive, s.meet, s.gather, s.addThird, s.removeThird, s.rejoin} {
+	for _, scene := range []func() error{s.arrive, s.meet, s.gather, s.addThird, s.removeThird, s.rejoin, s.report} {
 		if err := scene(); err != nil {
 			return err
 		}
@@ -26,7 +26,7 @@ func (s *stage) arrive() error {
 	s.say("a provider runs at %s: delivery service, queue service, issuer, each with a store of its own", s.url)
 	for _, name := range []string{"alice", "bob", "carol"} {
 		start := time.Now()
-		if _, err := s.join(name); err != nil {
+		if _, err := s.join(name, false); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		s.say("%s makes an identity, earns tokens by work, and has a queue and KeyPackages (%.1f s)", name, time.Since(start).Seconds())
