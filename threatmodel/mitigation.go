@@ -97,7 +97,7 @@ var Mitigations = []Mitigation{
 		"Clients that were away too long lose tokens."},
 	{OneDirectory, "One directory for all", "Every client of a class sees the same directory with at most two live keys of a type, and `ppissuer check` compares fetches.",
 		"There is no public log, and clients do not compare: it takes several places to ask from."},
-	{Cuts, "Cut of an allowance", "An account's next allowances are cut by a share for some epochs; repeated cuts do not add up, and the account is told nothing.",
+	{Cuts, "Cut of an allowance", "An account's next allowances are cut by a share that shrinks epoch by epoch. All verdicts of one epoch count as the heaviest, those of later ones add up to a bound, and the account is told nothing.",
 		"Appeals are opaque."},
 	{SplitStores, "A store and keys for each role", "No store holds rows of two roles; keys lie outside the stores they open; packages of one role cannot import another's. (`internal/archtest`)",
 		"More to operate. One operator of all roles is one party all the same."},

@@ -13,14 +13,15 @@ var reportScenarios = []Scenario{
 		Adversaries: []AdversaryID{FalseReport, Colluding, Guest}, Assets: []AssetID{Reputation, Tokens},
 		Attack: "Somebody is reported for what it did not send, or by many accounts for one message; or sends what others see and cannot report.",
 		Defence: "A report shows messages with the sender's commitment and the service's frank, and opens the link that the accused's real key has signed. What does not verify " +
-			"is refused, each report costs a token of a class of its own, and one for the same messages is taken once. Members do not show what could not be reported. Cuts of an " +
-			"allowance that concern the same account do not add up.",
+			"is refused, each report costs a token of a class of its own, and one for the same messages is taken once. Members do not show what could not be reported. However many are " +
+			"upheld within an epoch, the account is cut as by the heaviest alone, from the next epoch on.",
 		Residual: "The service can frank what nobody sent under a pseudonym of its choice, but not name somebody whose key has not signed that pseudonym. Messages of bare pseudonyms " +
 			"and to one member cannot be reported. Whoever shows some of a conversation leaves out the rest. Different messages of one person make different reports.",
 		Mitigations: []MitigationID{Franking, IdentityLink, TokenPrice, LeafLimit, Cuts},
 		Tests: join(in("pseudods/ds", "TestReportsThatProveNothing", "TestReportTakesAMember", "TestINV04ReportIsTakenOnce", "TestMessagesAreFranked", "TestTagIsRequired"),
 			in("pseudods/seal", "TestTagOpensInItsPlaceAlone", "TestTagHasOneReading", "TestFrankIsForItsContextAlone"),
-			in("client", "TestWhatCannotBeReportedIsNotShown", "TestReportAMember"), in("pseudods/moderation", "TestTake"), in("privacypass/attester", "TestAllowanceLife"))},
+			in("client", "TestWhatCannotBeReportedIsNotShown", "TestReportAMember"), in("pseudods/moderation", "TestTake", "TestDecide"), in("privacypass/attester", "TestVerdict", "TestReductionLaws", "TestRepeatedVerdicts"),
+			in("privacypass/issuer/host", "TestVerdicts"))},
 	{ID: "S18", Title: "A report that reveals a pseudonymous user", Sources: []Source{Protocol, Mahy}, Status: Limited,
 		Adversaries: []AdversaryID{FalseReport, CuriousDS}, Assets: []AssetID{Identity},
 		Attack: "A report opens the reported side's identity link, and more people learn the identity than must.",
@@ -39,7 +40,7 @@ var reportScenarios = []Scenario{
 			"which writes nothing.",
 		Mitigations: []MitigationID{Silence, Cuts},
 		Tests: join(in("pseudods/ds", "TestReport", "TestINV04ReportIsTakenOnce"), in("client", "TestReportAMember"), in("pseudods/moderation", "TestVerdictsWait"),
-			in("privacypass/issuer/host", "TestAdmin", "TestReductionRefused"))},
+			in("pseudods/moderation", "TestVerdictKeyIsTheAccused"), in("privacypass/issuer/host", "TestCutLooksLikeAnyRefusal"))},
 	{ID: "S20", Title: "Training by feedback", Sources: []Source{Protocol}, Status: Limited,
 		Adversaries: []AdversaryID{Banned, Outsider}, Assets: []AssetID{Attention},
 		Attack:      "An abuser learns from refusals and verdicts what is still let through.",
