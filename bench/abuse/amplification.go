@@ -68,5 +68,6 @@ func (q *Party) crowd(ctx context.Context, n int) (*Insider, error) {
 	if err := all[0].Create(ctx); err != nil {
 		return nil, err
 	}
+	all[0].crew = all[1:]
 	return all[0], all[0].Add(ctx, all[1:]...)
 }

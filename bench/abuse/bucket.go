@@ -53,7 +53,7 @@ const (
 func sortOf(o wire.Operation) (sort, bool) {
 	switch o {
 	case wire.OpConnectionPackages, wire.OpGroupPackages, wire.OpConnectionRequest, wire.OpCreateGroup, wire.OpCreateQueue, wire.OpPublishKeyPackages,
-		wire.OpExternalJoin, wire.OpExternalCommitInfo, wire.OpAccessRequest, wire.OpAddUsers:
+		wire.OpExternalJoin, wire.OpReportAbuse, wire.OpExternalCommitInfo, wire.OpAccessRequest, wire.OpAddUsers:
 		return sortFirst, true
 	}
 	return sortMessages, o.IsGroup() && o != wire.OpWelcomeInfo && o != wire.OpVerificationKey && o != wire.OpCommitOutcome && o != wire.OpRequestGroupID

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pseudods/pseudods/client/identity"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
@@ -22,15 +23,21 @@ type Insider struct {
 	// Group is what the insider is in. Nil before it has joined.
 	Group *group.Group
 	MLS   *group.Client
+	// Pseudonym is who the insider is in the group, with what opens its identity link.
+	Pseudonym *identity.Pseudonym
 	// User signs as the user of the insider's credential.
 	User *mls.SignatureKey
 	// Config is of the group's member side.
 	Config group.Config
+	// Franked are the messages of all members that the insider has read and could
+	// report.
+	Franked []wire.FrankedMessage
 	// Heard are the messages of the group that the insider has read.
 	Heard []*group.Received
 	// Last is the highest place of a message that was read.
 	Last uint64
 
+	crew    []*Insider        // whom it brought with it
 	owner   *mls.SignatureKey // of the queue
 	segment *seal.PrivateKey
 	reader  *seal.Reader
@@ -74,9 +81,14 @@ func (i *Insider) pseudonym(suite *mls.Suite) error {
 	if err != nil {
 		return err
 	}
-	p := wire.PseudonymousCredential{Client: wire.Pseudonym(random(16)), User: wire.Pseudonym(random(16)), Provider: i.p.Domain,
-		UserAuthKey: i.User.Public(), IdentityLink: random(200)}
-	credential, err := p.Credential()
+	real, err := identity.New(mls.BasicCredential([]byte(i.Account())), rand.Reader)
+	if err != nil {
+		return err
+	}
+	if i.Pseudonym, err = real.NewPseudonym(rand.Reader, wire.Pseudonym(random(16)), i.p.Domain, i.User.Public(), signer.Public()); err != nil {
+		return err
+	}
+	credential, err := i.Pseudonym.Credential.Credential()
 	if err != nil {
 		return err
 	}
@@ -276,10 +288,22 @@ func (i *Insider) take(ctx context.Context, item *wire.Item) error {
 	if f.Kind == wire.FanoutWelcome {
 		return i.join(ctx, &f, &m)
 	}
+	epoch := i.Group.Epoch()
 	if got, err := i.Group.Process(&m); err == nil { // else its own, or bad
 		i.Heard = append(i.Heard, got)
+		i.keep(&f, &m, got, epoch)
 	}
 	return nil
+}
+
+// keep keeps what proves who sent a message.
+func (i *Insider) keep(f *wire.Fanout, m *mls.Message, got *group.Received, epoch uint64) {
+	if f.Frank == nil || m.PrivateMessage == nil {
+		return
+	}
+	if c, err := seal.OpenTagged(m.PrivateMessage.AuthenticatedData, f.Group, epoch, got.Application); err == nil {
+		i.Franked = append(i.Franked, wire.FrankedMessage{Content: c.Content, Key: c.Key, Epoch: epoch, Frank: *f.Frank})
+	}
 }
 
 func (i *Insider) join(ctx context.Context, f *wire.Fanout, m *mls.Message) error {

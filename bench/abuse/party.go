@@ -44,11 +44,10 @@ type Party struct {
 	// Read is how many entries of its queue the party has read.
 	Read int
 
-	last    uint64 // entry
-	key     ed25519.PrivateKey
-	purse   purse
-	next    int // address
-	reports int // that were upheld against it
+	last  uint64 // entry
+	key   ed25519.PrivateKey
+	purse purse
+	next  int // address
 }
 
 // patience is that of honest clients: a little less than a request lives.

@@ -32,6 +32,7 @@ var policies = map[string]attester.Policy{
 	string(tokens.Create):  {Tokens: 64, BatchSizes: []int{1, 8}},
 	string(tokens.Queue):   {Tokens: 64, BatchSizes: []int{1, 8}},
 	string(tokens.Publish): {Tokens: 64, BatchSizes: []int{1, 8}},
+	string(tokens.Report):  {Tokens: 16, BatchSizes: []int{1, 8}},
 	string(tokens.Connect): {Tokens: 64, BatchSizes: []int{1, 8}},
 }
 

@@ -26,12 +26,15 @@ import (
 	"github.com/pseudods/pseudods/privacypass/verify/private"
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/httpapi"
+	"github.com/pseudods/pseudods/pseudods/moderation"
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/qs/addresskeys"
+	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 	"github.com/pseudods/pseudods/storage/storagetest"
 	"github.com/pseudods/pseudods/storage/storagetest/grouptest"
 	"github.com/pseudods/pseudods/storage/storagetest/queuetest"
+	"github.com/pseudods/pseudods/storage/storagetest/reporttest"
 	"github.com/pseudods/pseudods/tokens"
 )
 
@@ -46,6 +49,8 @@ type Provider struct {
 	QS         *qs.Service
 	Prices     *tokens.PriceList
 	Allowances *attester.Allowances
+	// Docket has the reports of abuse that wait for a decision.
+	Docket *moderation.Docket
 	// Pushed counts the notifications that went out, by target.
 	Pushed map[string]int
 	// Delivered counts the entries that the delivery service brought into queues.
@@ -103,6 +108,15 @@ func (w *World) Provide(domain string) (p *Provider, err error) {
 	if p.signer, err = suite.GenerateSignatureKey(rand.Reader); err != nil {
 		return nil, err
 	}
+	judge, err := seal.GenerateKey(wire.X25519)
+	if err != nil {
+		return nil, err
+	}
+	p.Docket, err = moderation.New(moderation.Config{Store: &reporttest.Reference{}, Key: judge.Public(), Secret: secret.New(random(32)),
+		Issuers: map[string]string{domain: issuerName}, Now: w.clock.Now})
+	if err != nil {
+		return nil, err
+	}
 	if err := p.serve(); err != nil {
 		return nil, err
 	}
@@ -119,7 +133,7 @@ func (p *Provider) serve() (err error) {
 	if err != nil {
 		return err
 	}
-	c := ds.Config{Domain: p.Domain, Signers: []*mls.SignatureKey{p.signer}, Store: p.Groups, Key: p.node, Payments: ds.NewDesk(p.groups.till, p.groups.ledger),
+	c := ds.Config{Domain: p.Domain, Reports: p.Docket, Signers: []*mls.SignatureKey{p.signer}, Store: p.Groups, Key: p.node, Payments: ds.NewDesk(p.groups.till, p.groups.ledger),
 		Now: w.clock.Now, Wake: func(refs []ds.Ref) { p.dispatcher.Wake(refs) }}
 	if !t.Limits {
 		c.PerGroup, c.PerLeaf = ds.Limit{Every: time.Nanosecond, Burst: 1 << 30}, ds.Limit{Every: time.Nanosecond, Burst: 1 << 30}
@@ -135,7 +149,7 @@ func (p *Provider) serve() (err error) {
 // Node starts the provider's services once more, over the same stores. With own the
 // node keeps a list of spent tokens of its own, as no node of the product does.
 func (p *Provider) Node(own bool) (*Provider, error) {
-	n := &Provider{w: p.w, Domain: p.Domain, Prices: p.Prices, Allowances: p.Allowances, Pushed: p.Pushed, Groups: p.Groups, Queues: p.Queues,
+	n := &Provider{w: p.w, Domain: p.Domain, Prices: p.Prices, Docket: p.Docket, Allowances: p.Allowances, Pushed: p.Pushed, Groups: p.Groups, Queues: p.Queues,
 		accounts: p.accounts, signer: p.signer, node: p.node, groups: p.groups, queues: p.queues, ring: p.ring, issuer: p.issuer,
 		progress: make(chan struct{}, 1)}
 	if own {
@@ -158,7 +172,7 @@ func (p *Provider) Node(own bool) (*Provider, error) {
 func (p *Provider) openIssuer(dir string) (map[tokens.Class][]verify.Key, error) {
 	var slots []keyring.Slot
 	var classes []issuing.Class
-	for _, class := range []tokens.Class{tokens.Send, tokens.Create, tokens.Queue, tokens.Publish, tokens.Connect} {
+	for _, class := range []tokens.Class{tokens.Send, tokens.Create, tokens.Queue, tokens.Publish, tokens.Connect, tokens.Report} {
 		slots = append(slots, keyring.Slot{Class: string(class), Type: privacypass.VOPRFRistretto255})
 		classes = append(classes, issuing.Class{Name: string(class), Types: []privacypass.TokenType{privacypass.VOPRFRistretto255}})
 	}

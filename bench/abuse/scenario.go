@@ -55,6 +55,7 @@ var Scenarios = []Scenario{
 	banEvasion,
 	proposalLock,
 	malformedFlood,
+	falseReports,
 }
 
 func (s *Scenario) sessions(quick bool) int {

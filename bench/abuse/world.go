@@ -228,16 +228,20 @@ func (w *World) reportSoon(accused ...*Party) {
 // today is the number of the day, from 1.
 func (w *World) today() int { return int(w.clock.elapsed()/ration) + 1 }
 
-// Report reports somebody for abuse, and is upheld. Where the defence takes reports,
-// an upheld one halves the account's allowance for a week, and each further one
-// halves it again: that is the operator's policy.
+// penalties are the attester's policy: an upheld report halves the allowance for a
+// week.
+var penalties = attester.Penalties{Weights: map[attester.Weight]attester.Penalty{attester.Normal: {Percent: 50, Hold: 7, Epochs: 14}}}
+
+// Report has a report of somebody upheld: where the defence takes reports, the
+// verdict reaches the attester.
 func (w *World) Report(ctx context.Context, accused *Party) error {
 	if !w.defence.Traits().Feedback {
 		return nil
 	}
-	accused.reports++
-	percent := 100 - 100>>min(accused.reports, 7)
-	return accused.p.Allowances.Reduce(ctx, attester.AccountKeyScheme, string(accused.key[ed25519.SeedSize:]), attester.Penalty{Percent: uint8(percent), Hold: 7, Epochs: 7}, w.Now())
+	account := accused.key[ed25519.SeedSize:]
+	v := &attester.Verdict{Issuer: issuerName, ID: [16]byte(random(16)), Day: uint32(w.Now().Unix() / int64(ration/time.Second)), Weight: attester.Normal,
+		Key: [ed25519.PublicKeySize]byte(account), Credential: account}
+	return accused.p.Allowances.Condemn(ctx, attester.AccountKeyScheme, string(account), v, penalties, w.Now())
 }
 
 func (w *World) anyAway() bool {

@@ -11,11 +11,11 @@ bench                          <- internal/secret mls mls/epoch mls/publicgroup 
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
                                   storage/badger/ledger storage/badger/queues storage/postgres storage/postgres/groups \
                                   storage/postgres/queues tokens
-bench/abuse                    <- client client/account client/vault internal/secret internal/tlscodec mls mls/group privacypass \
+bench/abuse                    <- client client/account client/identity client/vault internal/secret internal/tlscodec mls mls/group privacypass \
                                   privacypass/attester privacypass/client privacypass/client/httpapi privacypass/issuer/httpapi \
                                   privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
-                                  pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/server pseudods/wire storage/storagetest \
-                                  storage/storagetest/grouptest storage/storagetest/queuetest tokens
+                                  pseudods/moderation pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/server pseudods/wire storage/storagetest \
+                                  storage/storagetest/grouptest storage/storagetest/queuetest storage/storagetest/reporttest tokens
 bench/crash                    <- client client/account client/vault internal/secret mls privacypass/client/httpapi pseudods/httpapi pseudods/wire
 bench/link                     <- bench/link/snapshot pseudods/seal
 bench/link/snapshot            <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
