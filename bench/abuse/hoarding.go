@@ -53,7 +53,6 @@ func playHoarding(ctx context.Context, w *World) error {
 			}
 		}
 	}
-	w.Begin()
 	w.Go(func(ctx context.Context) error { return w.Daily(ctx, victim.sift) })
 	if err := w.friends(ctx, card, friends); err != nil {
 		return err

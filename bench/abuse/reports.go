@@ -67,7 +67,6 @@ func playFalseReports(ctx context.Context, w *World) error {
 	if err := hear(); err != nil {
 		return err
 	}
-	w.Begin()
 	proper := 0
 	w.Go(func(ctx context.Context) error {
 		sent := 0

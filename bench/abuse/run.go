@@ -192,7 +192,6 @@ func (o *Options) play(ctx context.Context, s *Scenario, k *Kind, b Budget, cont
 
 // play plays a scenario. What processes return because time is up is no error.
 func (w *World) play(s *Scenario) error {
-	w.Begin()
 	if err := s.Play(w.ctx, w); err != nil && !errors.Is(err, errOver) {
 		return err
 	}

@@ -157,13 +157,11 @@ type untilKey struct{}
 // errBreak: the session is over.
 var errBreak = errors.New("abuse: the session is over")
 
-// Begin has the first session begin now. A scenario calls it if it let time pass
-// before.
-func (w *World) Begin() { w.began = w.Now() }
-
-// Run plays the processes until the last session is over. What honest users and the
+// Run plays the processes from now on, when the first session begins, until the last
+// one is over. What honest users and the
 // attacker have spent before is forgotten: it is the same in all runs.
 func (w *World) Run() error {
+	w.began = w.Now() // to set the scene takes time where it takes proofs of work
 	w.spent, w.serving, w.links = [2]spending{}, 0, map[link]bool{}
 	last := w.began.Add(time.Duration(w.Sessions-1)*ration + w.Window)
 	return w.clock.run(last.Sub(w.Now()), w.cancel, func(who Side, used time.Duration) {
