@@ -44,9 +44,10 @@ func playAmplification(ctx context.Context, w *World) error {
 		w.Attack(func(ctx context.Context) error {
 			return w.Daily(ctx, func(ctx context.Context) error {
 				return q.every(ctx, 100*time.Millisecond, func() error {
+					// Others send while a proof of work is made: whole groups are counted.
 					before := w.Home.Delivered.Load()
 					err := founder.sayOrPay(ctx, []byte("spam"))
-					w.Effect(int(w.Home.Delivered.Load() - before))
+					w.Effect(int(w.Home.Delivered.Load()-before) / leaves * leaves)
 					return err
 				})
 			})
