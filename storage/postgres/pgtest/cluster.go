@@ -20,7 +20,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Required is the environment variable that makes a missing server an error.
+// Required is the environment variable without which tests that need a server are
+// skipped, so that plain `go test` needs Go alone.
 const Required = "PGTEST_REQUIRED"
 
 // Superuser is the name of the cluster's superuser.
@@ -73,16 +74,15 @@ func Start(t testing.TB, settings ...string) *Cluster {
 // Bin returns the directory of the newest binaries, or skips the test.
 func Bin(t testing.TB) string {
 	t.Helper()
+	if os.Getenv(Required) == "" {
+		t.Skip("needs PostgreSQL, see `make test-engines`")
+	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	slices.SortFunc(found, func(a, b string) int { return release(a) - release(b) })
 	if len(found) > 0 {
 		return filepath.Dir(found[len(found)-1])
 	}
-	const reason = "no PostgreSQL server is installed (apt-get install postgresql)"
-	if os.Getenv(Required) != "" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
+	t.Fatal("no PostgreSQL server is installed (apt-get install postgresql)")
 	return ""
 }
 

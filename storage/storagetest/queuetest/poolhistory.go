@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"time"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -76,7 +77,8 @@ type poolClient struct {
 	number  int
 	pool    byte
 	store   Store
-	doubt   *linear.Doubt
+	doubt   *linear.Doubt // the client's own
+	lost    bool          // a call of the request under way was, and may still run
 	made    int
 	request int // that is under way, or the last
 	call    *linear.Call[poolInput, poolOutput]
@@ -101,12 +103,24 @@ func (c *poolClient) take(request int) (ok bool) {
 		return err
 	})
 	if err != nil {
+		c.lost = true
 		return false
 	}
+	if out.taken == "" && c.lost {
+		// A call that was lost and runs after this answer takes one of a batch that
+		// was published in between, and the history would have no call for that.
+		c.doubt.Wait()
+		time.Sleep(linger)
+		c.lost = false
+		return c.take(request)
+	}
 	c.call.Answer(out)
-	c.call = nil
+	c.call, c.lost = nil, false
 	return true
 }
+
+// linger is for how long a call may still run in a store whose connection broke.
+const linger = 10 * time.Millisecond
 
 func (c *poolClient) publish(batch uint64) (ok bool) {
 	call := c.Begin(c.number, poolInput{pool: c.pool, batch: batch})
@@ -145,24 +159,27 @@ func PoolHistory(site Site, step int, round byte) error {
 		return err
 	}
 	defer func() { store.Close() }()
-	h, doubt := &linear.History[poolInput, poolOutput]{}, &linear.Doubt{OneIn: lostOneIn}
+	h := &linear.History[poolInput, poolOutput]{}
 	var clients []*poolClient
 	for n := range historians {
-		clients = append(clients, &poolClient{History: h, number: n, pool: round, store: store, doubt: doubt})
+		clients = append(clients, &poolClient{History: h, number: n, pool: round, store: store, doubt: &linear.Doubt{OneIn: lostOneIn}})
 	}
-	store, err = phases(site, step, store, doubt, func(store Store, broken bool) {
+	store, err = phases(site, step, store, nil, func(store Store, broken bool) {
 		for _, c := range clients {
 			c.store = store
 		}
 		race(len(clients), func(n int, rng *rand.Rand) bool {
 			return clients[n].next(rng) || !broken
 		})
+		for _, c := range clients {
+			c.doubt.Wait()
+		}
 	})
 	if err != nil {
 		return err
 	}
 	for _, c := range clients {
-		c.doubt = nil
+		c.doubt = nil // no further call is lost
 		if c.call != nil && !c.take(0) {
 			return errors.New("queuetest: the last request failed")
 		}
