@@ -62,7 +62,7 @@ func (c *client) readdress() error {
 func (r *rig) recipients() (n int) {
 	r.mail.fail = func(string) error { return errors.New("only counted") }
 	defer func() { r.mail.fail = nil }()
-	ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(r.Context(), 300*time.Millisecond)
 	defer cancel()
 	counted := map[string]bool{}
 	r.mail.count = func(d *wire.Delivery) {
