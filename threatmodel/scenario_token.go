@@ -50,5 +50,6 @@ var tokenScenarios = []Scenario{
 		Residual:    "A client whose clock is wrong by more than some minutes is refused everywhere, since requests carry their expiry.",
 		Mitigations: []MitigationID{KeyRotation, Ledger},
 		Tests: join(in("privacypass/keyring", "TestYears", "TestCalendar", "TestInterrupted"), in("privacypass/attester", "TestEpoch"), in("storage/badger/ledger", "TestINV04Conformance"), in("storage/badger/allowances", "TestConformance"),
-			in("pseudods/server", "TestRotationRefusesNoGoodToken", "TestRetiredEpochs"))},
+			in("pseudods/server", "TestRotationRefusesNoGoodToken", "TestRetiredEpochs")),
+		Executable: []string{"epoch-edge"}},
 }

@@ -20,7 +20,7 @@ type conversation struct {
 }
 
 // converse has two people write to each other at a pace while the attacker is
-// there. Each reads every second.
+// there. Each reads every second, and rejoins the group if it cannot follow.
 func (w *World) converse(id [32]byte, a, b *Person, pace time.Duration) (*conversation, error) {
 	c := &conversation{w: w, wants: map[string]func(){}, other: func(string) {}}
 	for n, x := range []*Person{a, b} {
@@ -50,12 +50,17 @@ func (w *World) converse(id [32]byte, a, b *Person, pace time.Duration) (*conver
 						sent++
 						text := fmt.Sprintf("%d says %d", n, sent)
 						c.wants[text] = w.Want()
-						if err := g.Send(ctx, []byte(text)); err != nil && !errors.Is(err, client.ErrKept) && !errors.Is(err, client.ErrOutbox) {
+						if err := g.Send(ctx, []byte(text)); err != nil && !errors.Is(err, client.ErrKept) && !errors.Is(err, client.ErrOutbox) && !errors.Is(err, client.ErrLost) {
 							return err
 						}
 					}
 					if err := x.Hear(ctx); err != nil && ctx.Err() == nil {
 						if _, refused := Refused(err); !refused {
+							return err
+						}
+					}
+					if g.State() == client.StateLost {
+						if err := g.Rejoin(ctx); err != nil && !errors.Is(err, client.ErrAccessAsked) && unlessRefused(err) != nil {
 							return err
 						}
 					}

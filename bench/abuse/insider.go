@@ -206,19 +206,25 @@ func (i *Insider) Say(ctx context.Context, text []byte) error {
 
 // SayWith is Say with the given tokens.
 func (i *Insider) SayWith(ctx context.Context, text []byte, paid [][]byte) error {
-	tag, data, err := seal.TagContent(rand.Reader, i.ID(), i.Group.Epoch(), text)
+	body, err := i.franked(text)
 	if err != nil {
 		return err
+	}
+	return i.AskWith(ctx, wire.OpSendMessage, body, paid, new(wire.Accepted))
+}
+
+// franked encrypts a text for the group, with the tag that it needs.
+func (i *Insider) franked(text []byte) (*wire.GroupMessage, error) {
+	tag, data, err := seal.TagContent(rand.Reader, i.ID(), i.Group.Epoch(), text)
+	if err != nil {
+		return nil, err
 	}
 	m, err := i.Group.Send(data, group.MessageOptions{AuthenticatedData: tag[:]})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	encoded, err := mls.Marshal(m)
-	if err != nil {
-		return err
-	}
-	return i.AskWith(ctx, wire.OpSendMessage, &wire.GroupMessage{Group: i.ID(), Message: encoded}, paid, new(wire.Accepted))
+	return &wire.GroupMessage{Group: i.ID(), Message: encoded}, err
 }
 
 // UserAuth is how the insider's user signs, with i.User.

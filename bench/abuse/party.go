@@ -48,6 +48,8 @@ type Party struct {
 	key   ed25519.PrivateKey
 	purse purse
 	next  int // address
+	// disowned: the attester does not know the account any more.
+	disowned bool
 }
 
 // patience is that of honest clients: a little less than a request lives.

@@ -105,7 +105,7 @@ func (p *purse) fetchUpTo(ctx context.Context, class tokens.Class, most int) err
 	}
 	reply, err := c.Send(ctx, pending.Kind(), pending.Request(), now, q.Attestor())
 	var refused *issuers.StatusError
-	if errors.As(err, &refused) && refused.Exhausted() {
+	if errors.As(err, &refused) && (refused.Exhausted() || q.disowned) {
 		return ErrNoTokens
 	}
 	if err != nil {

@@ -55,6 +55,12 @@ var Scenarios = []Scenario{
 	banEvasion,
 	proposalLock,
 	malformedFlood,
+	invalidCommit,
+	guestFlooding,
+	exMemberKey,
+	replayedRequests,
+	oracleProbing,
+	epochEdge,
 	falseReports,
 }
 
