@@ -20,6 +20,7 @@ import (
 // each of two roles, with logins that may do nothing yet, and an address at which a
 // balancer passes connections to whichever of two servers answers.
 func TestReplicas(t *testing.T) {
+	pgtest.Bin(t) // skips all scripts without a server, and not the set-up of one
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/postgres",
 		RequireUniqueNames: true,

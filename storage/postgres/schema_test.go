@@ -69,6 +69,7 @@ func TestMigrate(t *testing.T) {
 }
 
 func TestUnfitMigrationsPanic(t *testing.T) {
+	owner := pgtest.New(t).OwnerURL()
 	for name, s := range map[string]postgres.Schema{
 		"name":  {Name: "a b", Migrations: files("select 1")},
 		"none":  {Name: "a", Migrations: files()},
@@ -81,8 +82,7 @@ func TestUnfitMigrationsPanic(t *testing.T) {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			d := pgtest.New(t)
-			t.Error(postgres.Migrate(t.Context(), postgres.Config{URL: d.OwnerURL()}, s))
+			t.Error(postgres.Migrate(t.Context(), postgres.Config{URL: owner}, s))
 		}()
 	}
 }
