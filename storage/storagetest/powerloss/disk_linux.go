@@ -34,6 +34,9 @@ type Config struct {
 // skips the test where that is not possible.
 func Mount(t testing.TB, cfg Config) *Disk {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("power loss is not tested in short")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("power loss is not tested: mounting a disk needs root")
 	}
