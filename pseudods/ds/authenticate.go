@@ -56,8 +56,11 @@ func (r *request) authenticate(op *operation) error {
 // limit counts a request that was not paid for.
 func (r *request) limit(key []byte) error {
 	wait := time.Duration(0)
-	if r.Auth.Type == wire.AuthLeaf {
+	switch r.Auth.Type {
+	case wire.AuthLeaf:
 		wait = r.service.limiter.take(leafKey(r.group.id, r.Auth.Leaf, key), r.service.cfg.PerLeaf, r.now)
+	case wire.AuthUser:
+		wait = r.service.limiter.take(userKey(r.group.id, key), r.service.cfg.PerLeaf, r.now)
 	}
 	if wait == 0 {
 		wait = r.service.limiter.take(groupKey(r.group.id), r.service.cfg.PerGroup, r.now)

@@ -101,7 +101,8 @@ type Config struct {
 	// MaxAhead is how far in the future a request may expire. Default 5 min.
 	MaxAhead time.Duration
 	// PerGroup and PerLeaf limit requests that change something and were not
-	// paid for. Default 20 a second with a burst of 200, and 2 a second with a
+	// paid for. What a user signs, such as a rejoin, is limited as a leaf is.
+	// Default 20 a second with a burst of 200, and 2 a second with a
 	// burst of 40.
 	PerGroup, PerLeaf Limit
 	// MaxLifetime is the longest lifetime of a KeyPackage that is added. Default

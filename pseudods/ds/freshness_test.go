@@ -2,6 +2,7 @@ package ds_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"maps"
 	"reflect"
 	"testing"
@@ -134,4 +135,34 @@ func TestINV08Limits(t *testing.T) {
 	r.pass(time.Second)
 	r.ok(all[0].send("x"))
 	r.refused(all[0].send("x"), wire.CodeRateLimited)
+}
+
+// TestINV08RejoinsAreCounted: a rejoin makes a new leaf each time, and still is the
+// same user's.
+func TestINV08RejoinsAreCounted(t *testing.T) {
+	r := newRig(t, func(c *ds.Config) {
+		c.PerLeaf = ds.Limit{Every: time.Second, Burst: 3}
+		c.PerGroup = ds.Limit{Every: time.Second, Burst: 100}
+	})
+	all := r.founded(1)
+	guest, other := r.person("user 7", "two.example"), r.person("user 8", "two.example")
+	r.ok(guest.external(wire.OpExternalJoin, all[0], nil))
+	r.settle(all[0], all...)
+	r.ok(other.external(wire.OpExternalJoin, all[0], nil))
+	r.settle(all[0], all...)
+	rejoin := func(c *client) error {
+		own := must(c.OwnLeaf())
+		c.mls.Signer = must(must(mls.X25519AES128GCM.Suite()).GenerateSignatureKey(rand.Reader))
+		c.newAddress("two.example", wire.AddressBound)
+		return c.external(wire.OpRejoin, all[0], &own)
+	}
+	for range 3 {
+		r.ok(rejoin(guest))
+		r.settle(all[0], all...)
+	}
+	r.refused(rejoin(guest), wire.CodeRateLimited)
+	r.ok(rejoin(other))
+	r.settle(all[0], all...)
+	r.pass(time.Second)
+	r.ok(rejoin(guest))
 }

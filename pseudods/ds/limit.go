@@ -48,6 +48,14 @@ func leafKey(g wire.GroupID, l mls.LeafIndex, signatureKey []byte) (k [16]byte) 
 	return k
 }
 
+// userKey is for what users do beside their leaves: who rejoins has a new one each
+// time.
+func userKey(g wire.GroupID, authKey []byte) (k [16]byte) {
+	h := sha256.Sum256(append(append(g[:], "user"...), authKey...))
+	copy(k[:], h[:])
+	return k
+}
+
 // take counts a request, or says how long to wait.
 func (l *limiter) take(k [16]byte, limit Limit, now time.Time) time.Duration {
 	l.mu.Lock()
