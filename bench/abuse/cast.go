@@ -135,3 +135,67 @@ func (w *World) insiders(ctx context.Context) ([]*Insider, error) {
 	}
 	return out, nil
 }
+
+// infiltrate is what most scenarios about groups begin with: two honest people and the
+// attacker's insiders in one group.
+func (w *World) infiltrate(ctx context.Context) (alice, bob *Person, g *client.Group, insiders []*Insider, err error) {
+	if alice, bob, err = w.pair(ctx); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if insiders, err = w.insiders(ctx); err != nil {
+		return nil, nil, nil, nil, err
+	}
+	g, err = alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	return alice, bob, g, insiders, err
+}
+
+// contend makes a group of an honest member, 200 ms away, who wants to commit every
+// five seconds and tries for four, and the attacker's insiders.
+func (w *World) contend(ctx context.Context) ([]*Insider, error) {
+	alice, err := w.Home.Person(ctx, Honest, "alice")
+	if err != nil {
+		return nil, err
+	}
+	far, err := w.Home.Party(Honest)
+	if err != nil {
+		return nil, err
+	}
+	bob, err := far.Insider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	insiders, err := w.insiders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := append([]*Insider{bob}, insiders...)
+	if _, err := alice.Found(ctx, client.GroupOptions{}, nil, all...); err != nil {
+		return nil, err
+	}
+	for _, i := range all {
+		if err := i.Hear(ctx); err != nil {
+			return nil, err
+		}
+	}
+	w.Go(func(ctx context.Context) error {
+		return w.Daily(ctx, func(ctx context.Context) error {
+			for {
+				if err := w.Sleep(ctx, time.Second); err != nil {
+					return err
+				}
+				if err := bob.persist(ctx, 4*time.Second); err != nil {
+					return err
+				}
+			}
+		})
+	})
+	return insiders, nil
+}
+
+// parties are the accounts of insiders.
+func parties(insiders []*Insider) (out []*Party) {
+	for _, i := range insiders {
+		out = append(out, i.Party)
+	}
+	return out
+}

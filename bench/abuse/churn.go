@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -19,15 +18,7 @@ var rejoinChurn = Scenario{
 }
 
 func playChurn(ctx context.Context, w *World) error {
-	alice, bob, err := w.pair(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	alice, bob, g, insiders, err := w.infiltrate(ctx)
 	if err != nil {
 		return err
 	}

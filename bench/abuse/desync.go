@@ -19,15 +19,7 @@ var invalidCommit = Scenario{
 }
 
 func playInvalidCommit(ctx context.Context, w *World) error {
-	alice, bob, err := w.pair(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	alice, bob, g, insiders, err := w.infiltrate(ctx)
 	if err != nil {
 		return err
 	}

@@ -21,15 +21,7 @@ var exMemberKey = Scenario{
 }
 
 func playExMember(ctx context.Context, w *World) error {
-	alice, bob, err := w.pair(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	alice, bob, g, insiders, err := w.infiltrate(ctx)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -19,19 +18,7 @@ var groupFlooding = Scenario{
 }
 
 func playFlooding(ctx context.Context, w *World) error {
-	alice, bob, err := w.pair(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	var accused []*Party
-	for _, i := range insiders {
-		accused = append(accused, i.Party)
-	}
-	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	alice, bob, g, insiders, err := w.infiltrate(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,7 +28,7 @@ func playFlooding(ctx context.Context, w *World) error {
 	}
 	c.other = func(text string) {
 		w.Effect(1)
-		w.reportSoon(accused...)
+		w.reportSoon(parties(insiders)...)
 	}
 	for _, i := range insiders {
 		w.Attack(func(ctx context.Context) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -20,15 +19,7 @@ var malformedFlood = Scenario{
 }
 
 func playMalformed(ctx context.Context, w *World) error {
-	alice, bob, err := w.pair(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	alice, bob, g, insiders, err := w.infiltrate(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package abuse
 import (
 	"context"
 	"time"
-
-	"github.com/pseudods/pseudods/client"
 )
 
 var epochEdge = Scenario{
@@ -17,19 +15,7 @@ var epochEdge = Scenario{
 }
 
 func playMidnight(ctx context.Context, w *World) error {
-	alice, bob, err := w.pair(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	var accused []*Party
-	for _, i := range insiders {
-		accused = append(accused, i.Party)
-	}
-	g, err := alice.Found(ctx, client.GroupOptions{}, []*Person{bob}, insiders...)
+	alice, bob, g, insiders, err := w.infiltrate(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,7 +33,7 @@ func playMidnight(ctx context.Context, w *World) error {
 	}
 	c.other = func(string) {
 		w.Effect(1)
-		w.reportSoon(accused...)
+		w.reportSoon(parties(insiders)...)
 	}
 	for _, i := range insiders {
 		w.Attack(func(ctx context.Context) error {

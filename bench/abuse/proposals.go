@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/pseudods/pseudods/client"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -21,37 +20,10 @@ var proposalLock = Scenario{
 }
 
 func playProposals(ctx context.Context, w *World) error {
-	alice, err := w.Home.Person(ctx, Honest, "alice")
+	insiders, err := w.contend(ctx)
 	if err != nil {
 		return err
 	}
-	far, err := w.Home.Party(Honest)
-	if err != nil {
-		return err
-	}
-	bob, err := far.Insider(ctx)
-	if err != nil {
-		return err
-	}
-	insiders, err := w.insiders(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := alice.Found(ctx, client.GroupOptions{}, nil, append([]*Insider{bob}, insiders...)...); err != nil {
-		return err
-	}
-	w.Go(func(ctx context.Context) error {
-		return w.Daily(ctx, func(ctx context.Context) error {
-			for {
-				if err := w.Sleep(ctx, time.Second); err != nil {
-					return err
-				}
-				if err := bob.persist(ctx, 4*time.Second); err != nil {
-					return err
-				}
-			}
-		})
-	})
 	for _, i := range insiders {
 		w.Attack(func(ctx context.Context) error {
 			return w.Daily(ctx, func(ctx context.Context) error {
