@@ -14,8 +14,9 @@ import (
 // cells is a store of two numbers that change together, on a site that can fail
 // before, between and after their writes.
 type cells struct {
-	site *memory
-	down bool
+	site  *memory
+	down  bool
+	shown int // how often, since a step was armed that it reaches in its own time
 }
 
 type memory struct {
@@ -37,7 +38,7 @@ func (m *memory) Open() (*cells, error) {
 }
 
 func (m *memory) Crash() error  { m.open.down = true; return nil }
-func (m *memory) Steps() int    { return 3 }
+func (m *memory) Steps() int    { return 4 }
 func (m *memory) Fail(step int) { m.failAt = step }
 func (*cells) Close() error     { return nil }
 
@@ -71,17 +72,29 @@ func (c *cells) set(n byte) error {
 	return c.at(2)
 }
 
+// show fails from the second time on at the last step, which no write reaches.
+func (c *cells) show(text string) (string, error) {
+	if c.site.failAt == 3 {
+		c.shown++
+		c.down = c.down || c.shown > 1
+	}
+	if c.down {
+		return "", errDown
+	}
+	return text, nil
+}
+
 var writes = []faults.Write[*cells]{{
 	Name: "set",
 	Do:   (*cells).set,
 	Show: func(c *cells, n byte) (string, error) {
 		v := c.site.disk[n]
-		return strings.Repeat("x", v[0]) + "|" + strings.Repeat("x", v[1]), nil
+		return c.show(strings.Repeat("x", v[0]) + "|" + strings.Repeat("x", v[1]))
 	},
 }, {
 	Name: "set another",
 	Do:   (*cells).set,
-	Show: func(c *cells, n byte) (string, error) { return strings.Repeat("x", c.site.disk[n][1]), nil },
+	Show: func(c *cells, n byte) (string, error) { return c.show(strings.Repeat("x", c.site.disk[n][1])) },
 }}
 
 const flawEnv = "FAULTS_FLAW"
