@@ -91,7 +91,7 @@ storage/postgres               <- storage/fence
 storage/postgres/allowances    <- privacypass/attester storage/postgres
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/ledger        <- privacypass privacypass/verify storage/postgres tokens
-storage/postgres/pgtest        <- storage/postgres
+storage/postgres/pgtest        <- storage/postgres storage/postgres/pgserver
 storage/postgres/queues        <- internal/secret pseudods/qs pseudods/wire storage/postgres
 storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/faults storage/storagetest/linear tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/faults storage/storagetest/linear
@@ -127,7 +127,7 @@ pseudods/seal               <- golang.org/x/crypto/chacha20poly1305
 pseudods/server             <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options github.com/google/btree
 storage/postgres            <- github.com/jackc/pgx/v5 github.com/jackc/pgx/v5/pgconn github.com/jackc/pgx/v5/pgxpool
-storage/postgres/pgtest     <- github.com/jackc/pgx/v5
+storage/postgres/pgserver   <- github.com/jackc/pgx/v5
 storage/storagetest/linear  <- github.com/anishathalye/porcupine
 storage/storagetest/powerloss <- github.com/hanwen/go-fuse/v2/fs github.com/hanwen/go-fuse/v2/fuse
 `

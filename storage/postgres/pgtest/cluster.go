@@ -1,23 +1,11 @@
 package pgtest
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/pseudods/pseudods/storage/postgres/pgserver"
 )
 
 // Required is the environment variable without which tests that need a server are
@@ -25,16 +13,10 @@ import (
 const Required = "PGTEST_REQUIRED"
 
 // Superuser is the name of the cluster's superuser.
-const Superuser = "root"
+const Superuser = pgserver.Superuser
 
 // Cluster is a running server.
-type Cluster struct {
-	bin, dir string
-	as       *syscall.Credential
-	server   *exec.Cmd
-	exited   chan error
-	settings []string
-}
+type Cluster struct{ *pgserver.Server }
 
 var (
 	mu     sync.Mutex
@@ -47,7 +29,7 @@ func Main(m *testing.M) int {
 	mu.Lock()
 	defer mu.Unlock()
 	if shared != nil {
-		shared.remove()
+		shared.Remove()
 	}
 	return code
 }
@@ -67,8 +49,18 @@ func Shared(t testing.TB) *Cluster {
 func Start(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	c := start(t, settings...)
-	t.Cleanup(c.remove)
+	t.Cleanup(func() { c.Remove() })
 	return c
+}
+
+func start(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	Bin(t)
+	s, err := pgserver.Start("", settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Cluster{s}
 }
 
 // Bin returns the directory of the newest binaries, or skips the test.
@@ -77,150 +69,31 @@ func Bin(t testing.TB) string {
 	if os.Getenv(Required) == "" {
 		t.Skip("needs PostgreSQL, see `make test-engines`")
 	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	slices.SortFunc(found, func(a, b string) int { return release(a) - release(b) })
-	if len(found) > 0 {
-		return filepath.Dir(found[len(found)-1])
-	}
-	t.Fatal("no PostgreSQL server is installed (apt-get install postgresql)")
-	return ""
-}
-
-func release(path string) int {
-	n, _ := strconv.Atoi(strings.Split(path, "/")[4])
-	return n
-}
-
-// credential is whom the server runs as: it refuses to run as root.
-func credential() (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		if u, err := user.Lookup(name); err == nil {
-			uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-			gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
-		}
-	}
-	return nil, errors.New("no user to run a server as")
-}
-
-func start(t testing.TB, settings ...string) *Cluster {
-	t.Helper()
-	c := &Cluster{bin: Bin(t), settings: settings}
-	if err := c.create(); err != nil {
+	bin, err := pgserver.Bin()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return bin
 }
 
-func (c *Cluster) create() (err error) {
-	if c.as, err = credential(); err != nil {
-		return err
-	}
-	if c.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
-		return err
-	}
-	if c.as != nil {
-		if err := os.Chown(c.dir, int(c.as.Uid), int(c.as.Gid)); err != nil {
-			return err
-		}
-	}
-	initdb := c.command("initdb", "-D", c.data(), "-U", Superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	return c.start()
-}
-
-func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
-
-// command prepares one of the server's programs.
-func (c *Cluster) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(c.bin, name), args...)
-	cmd.Dir = c.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
-	return cmd
-}
-
-func (c *Cluster) start() error {
-	args := []string{"-D", c.data(), "-k", c.dir, "-h", "", "-c", "max_connections=200", "-c", "shared_buffers=128MB", "-c", "log_min_messages=fatal"}
-	for _, s := range c.settings {
-		args = append(args, "-c", s)
-	}
-	c.server = c.command("postgres", args...)
-	log, err := os.OpenFile(filepath.Join(c.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// Standby starts a server that streams from this one, under that name, and waits
+// until it does.
+func (c *Cluster) Standby(t testing.TB, name string) *Cluster {
+	t.Helper()
+	s, err := c.Server.Standby("", name)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	defer log.Close()
-	c.server.Stdout, c.server.Stderr = log, log
-	// The server ends when this process does, however that ends: the signal comes
-	// when the thread ends that started it, so that is one that stays.
-	c.server.SysProcAttr.Pdeathsig = syscall.SIGQUIT
-	started := make(chan error)
-	c.exited = make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		err := c.server.Start()
-		if started <- err; err == nil {
-			c.exited <- c.server.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		conn, err := pgx.Connect(context.Background(), c.URL("postgres", Superuser))
-		if err == nil {
-			return conn.Close(context.Background())
-		}
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(filepath.Join(c.dir, "log"))
-			return fmt.Errorf("the server does not start: %w\n%s", err, log)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	t.Cleanup(func() { s.Remove() })
+	return &Cluster{s}
 }
 
-// URL is a connection string.
-func (c *Cluster) URL(database, login string) string {
-	return fmt.Sprintf("postgres://%s@/%s?host=%s", login, database, c.dir)
-}
-
-// Socket is the path of the server's socket.
-func (c *Cluster) Socket() string { return filepath.Join(c.dir, ".s.PGSQL.5432") }
-
-// end ends the server by a signal: SIGQUIT leaves the files as a crash does.
-func (c *Cluster) end(s syscall.Signal) {
-	if c.server != nil && c.server.Process != nil {
-		c.server.Process.Signal(s)
-		<-c.exited
-		c.server = nil
+// FailoverURL signs in as [Database.URL] does, at whichever of the database's server
+// and its standbys takes writes.
+func (d *Database) FailoverURL(standbys ...*Cluster) string {
+	url := d.URL()
+	for _, s := range standbys {
+		url += "," + s.Dir()
 	}
-}
-
-// Crash ends the server without letting it finish anything.
-func (c *Cluster) Crash() { c.end(syscall.SIGQUIT) }
-
-// Restart starts a server that was ended.
-func (c *Cluster) Restart() error { return c.start() }
-
-func (c *Cluster) remove() {
-	c.end(syscall.SIGQUIT)
-	os.RemoveAll(c.dir)
-}
-
-// Exec runs statements as superuser.
-func (c *Cluster) Exec(database, sql string) error {
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, c.URL(database, Superuser))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, sql)
-	return err
+	return url
 }

@@ -2,7 +2,6 @@ package pgtest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os/exec"
 	"sync/atomic"
@@ -41,7 +40,7 @@ func On(t testing.TB, c *Cluster, schemas ...postgres.Schema) *Database {
 		}
 	}
 	t.Cleanup(func() {
-		if c.server == nil {
+		if !c.Running() {
 			if err := c.Restart(); err != nil {
 				t.Error(err)
 			}
@@ -115,5 +114,5 @@ func (d *Database) Copy() (restore func() error, err error) {
 }
 
 func (d *Database) run(name string, args ...string) *exec.Cmd {
-	return exec.CommandContext(context.Background(), d.cluster.bin+"/"+name, args...)
+	return d.cluster.Command(name, args...)
 }

@@ -1,7 +1,5 @@
-// Package pgtest gives tests a PostgreSQL server of their own: a cluster made by
-// initdb in a temporary directory from the binaries that Debian installs, on a
-// unix socket, which ends with the test binary. Databases that are installed on
-// the machine are not touched.
+// Package pgtest gives tests a PostgreSQL server of their own, which ends with the
+// test binary: see package pgserver.
 //
 // A package whose tests use it has
 //
