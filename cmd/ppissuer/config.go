@@ -20,6 +20,8 @@ type config struct {
 	// loopback.
 	AdminListen string      `json:"admin_listen"`
 	TLS         *daemon.TLS `json:"tls"`
+	// MaxConnections is how many connections Listen has open at most.
+	MaxConnections int `json:"max_connections"`
 	// Data is the directory of keys, allowances and secrets that ppissuer makes
 	// itself.
 	Data string `json:"data"`
@@ -33,7 +35,7 @@ type config struct {
 
 // defaultConfig is an issuer on loopback.
 func defaultConfig() *config {
-	return &config{Config: host.Default(), Listen: "127.0.0.1:8040", AdminListen: "127.0.0.1:8041", Data: "ppissuer-data"}
+	return &config{Config: host.Default(), Listen: "127.0.0.1:8040", AdminListen: "127.0.0.1:8041", MaxConnections: daemon.MaxConnections, Data: "ppissuer-data"}
 }
 
 // loadConfig reads and checks the file at path; no path means the defaults.
@@ -72,6 +74,9 @@ func (c *config) validate() error {
 	}
 	if err := daemon.CheckListen(c.Listen, c.TLS); err != nil {
 		return err
+	}
+	if c.MaxConnections < 1 {
+		return errors.New("max_connections must be positive")
 	}
 	if !daemon.OnLoopback(c.AdminListen) {
 		return errors.New("admin_listen must be on loopback")

@@ -44,7 +44,7 @@ func serve(args []string, _, stderr io.Writer) (err error) {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	public, err := daemon.Listen(c.Listen, c.TLS)
+	public, err := daemon.Listen(c.Listen, c.TLS, c.MaxConnections)
 	if err != nil {
 		return err
 	}

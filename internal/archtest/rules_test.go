@@ -112,7 +112,7 @@ cmd/pseudods                <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/collectors
 internal/daemon             <- github.com/prometheus/client_golang/prometheus \
                                github.com/prometheus/client_golang/prometheus/promhttp \
-                               golang.org/x/crypto/acme golang.org/x/crypto/acme/autocert
+                               golang.org/x/crypto/acme golang.org/x/crypto/acme/autocert golang.org/x/net/netutil
 mls                         <- github.com/cloudflare/circl/dh/x448 github.com/cloudflare/circl/hpke github.com/cloudflare/circl/kem \
                                github.com/cloudflare/circl/sign/ed448 golang.org/x/crypto/chacha20poly1305
 privacypass/attester        <- golang.org/x/crypto/argon2

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
+	"golang.org/x/net/netutil"
 )
 
 // TLS says where certificates come from: the files of a certificate chain and its
@@ -60,16 +61,30 @@ func CheckListen(address string, c *TLS) error {
 	return nil
 }
 
-// Listen opens a listener, with TLS (HTTP/2 and 1.1) if c is not nil.
-func Listen(address string, c *TLS) (net.Listener, error) {
-	if c == nil {
-		return net.Listen("tcp", address)
+// MaxConnections is how many connections an address takes where nothing else is
+// configured.
+const MaxConnections = 16384
+
+// Listen opens a listener, with TLS (HTTP/2 and 1.1) if c is not nil. It has at most
+// most connections open, handshakes among them; more wait in the system's queue
+// until one ends.
+func Listen(address string, c *TLS, most int) (net.Listener, error) {
+	var config *tls.Config
+	if c != nil {
+		var err error
+		if config, err = c.config(); err != nil {
+			return nil, err
+		}
 	}
-	config, err := c.config()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	return tls.Listen("tcp", address, config)
+	l = netutil.LimitListener(l, most)
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	return l, nil
 }
 
 func (c *TLS) config() (*tls.Config, error) {

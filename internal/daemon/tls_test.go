@@ -47,6 +47,66 @@ func TestCheckListen(t *testing.T) {
 	}
 }
 
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// TestMaxConnections: what is more than an address may have open waits, and is
+// served once there is room; with TLS silent connections count as well.
+func TestMaxConnections(t *testing.T) {
+	dir := t.TempDir()
+	files := &TLS{Certificate: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
+	key := newKey(t)
+	der := must(x509.MarshalPKCS8PrivateKey(key))
+	for name, block := range map[string]*pem.Block{
+		files.Certificate: {Type: "CERTIFICATE", Bytes: issue(t, "localhost", &key.PublicKey, nil, key)},
+		files.Key:         {Type: "PRIVATE KEY", Bytes: der},
+	} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []*TLS{nil, files} {
+		l, err := Listen("127.0.0.1:0", c, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var servers Servers
+		servers.Add(l, NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })))
+		servers.Start()
+		defer servers.Close()
+		url := "http://"
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		if c != nil {
+			url = "https://"
+		}
+		get := func(within time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			answer, err := client.Do(must(http.NewRequestWithContext(ctx, http.MethodGet, url+l.Addr().String(), nil)))
+			if err == nil {
+				answer.Body.Close()
+			}
+			return err
+		}
+		var silent [2]net.Conn
+		for i := range silent {
+			silent[i] = must(net.Dial("tcp", l.Addr().String()))
+			defer silent[i].Close()
+		}
+		if err := get(200 * time.Millisecond); err == nil {
+			t.Error("a third connection is served")
+		}
+		silent[0].Close()
+		if err := get(10 * time.Second); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+	}
+}
+
 // issue makes a certificate for a host, signed by the parent or itself.
 func issue(t *testing.T, host string, key any, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) []byte {
 	t.Helper()
@@ -87,7 +147,7 @@ func TestCertificateRenewed(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Listen("127.0.0.1:0", c); err == nil {
+	if _, err := Listen("127.0.0.1:0", c, 8); err == nil {
 		t.Fatal("listens without a certificate")
 	}
 	key := newKey(t)
@@ -215,7 +275,7 @@ func TestACME(t *testing.T) {
 	defer server.Close()
 	a.url = server.URL
 	c := &TLS{ACME: &ACME{Hosts: []string{"ds.example"}, AcceptTerms: true, Directory: server.URL + "/", Cache: filepath.Join(t.TempDir(), "cache")}}
-	l, err := Listen("127.0.0.1:0", c)
+	l, err := Listen("127.0.0.1:0", c, 8)
 	if err != nil {
 		t.Fatal(err)
 	}

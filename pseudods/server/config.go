@@ -47,6 +47,9 @@ type Config struct {
 	// TLS is for all listeners but the admin's. The files are read again when they
 	// change.
 	TLS *daemon.TLS `json:"tls"`
+	// MaxConnections is how many connections each address but the admin's has open
+	// at most. Default [daemon.MaxConnections].
+	MaxConnections int `json:"max_connections"`
 	// URL is what the outside reaches Listen by. Default: the address itself.
 	URL string `json:"url"`
 	// DrainDelay is how long the server goes on serving after it was told to stop,

@@ -69,6 +69,7 @@ func (c *Config) complete() error {
 	orDefault(&c.Data, "pseudods-data")
 	orDefault(&c.Listen, "127.0.0.1:8060")
 	orDefault(&c.AdminListen, "127.0.0.1:8061")
+	orDefault(&c.MaxConnections, daemon.MaxConnections)
 	orDefault(&c.TokenCapacity, 100_000_000)
 	orDefault(&c.Issuer.Name, c.Domain)
 	if c.Roles == nil {

@@ -201,7 +201,7 @@ func (s *Server) listen(m *metrics) error {
 }
 
 func (s *Server) listenOn(address string, roles []Role, m *metrics) error {
-	l, err := daemon.Listen(address, s.cfg.TLS)
+	l, err := daemon.Listen(address, s.cfg.TLS, s.cfg.MaxConnections)
 	if err != nil {
 		return err
 	}

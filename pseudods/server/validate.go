@@ -34,6 +34,9 @@ func (c *Config) validate() error {
 			return err
 		}
 	}
+	if c.MaxConnections < 0 {
+		return errors.New("max_connections is negative")
+	}
 	if !daemon.OnLoopback(c.AdminListen) {
 		return errors.New("admin_listen must be on loopback")
 	}
