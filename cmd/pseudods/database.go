@@ -40,7 +40,7 @@ func database(args []string, stdout, stderr io.Writer) error {
 		return errUsage
 	}
 	f := newFlags("database migrate", stderr)
-	role := f.String("role", "", "`role` whose database it is: ds, qs, issuer")
+	role := f.String("role", "", "`role` whose database it is: ds, qs, issuer, moderation")
 	owner := f.String("as", "", "connection string of the owner, or `file` with it")
 	login := f.String("login", "", "`login` of the server, to which the functions are granted")
 	if err := f.parse(args[1:], 0); err != nil {

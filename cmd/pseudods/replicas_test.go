@@ -17,7 +17,7 @@ import (
 )
 
 // TestReplicas runs the scripts that need PostgreSQL. A script has a database for
-// each of two roles, with logins that may do nothing yet, and an address at which a
+// each of two roles and for reports, with logins that may do nothing yet, and an address at which a
 // balancer passes connections to whichever of two servers answers.
 func TestReplicas(t *testing.T) {
 	pgtest.Bin(t) // skips all scripts without a server, and not the set-up of one
@@ -49,7 +49,7 @@ func TestReplicas(t *testing.T) {
 					return err
 				}
 			}
-			for _, role := range []string{"DS", "QS"} {
+			for _, role := range []string{"DS", "QS", "MODERATION"} {
 				d := pgtest.New(t)
 				e.Setenv(role+"_OWNER", d.OwnerURL())
 				e.Setenv(role+"_LOGIN", d.Name()+"_app")
@@ -62,7 +62,7 @@ func TestReplicas(t *testing.T) {
 			e.Defer(stop)
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "end": end},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "end": end, "cases": cases},
 	})
 }
 

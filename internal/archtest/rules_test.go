@@ -77,7 +77,7 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   pseudods/ds pseudods/httpapi pseudods/moderation pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/wire \
                                   storage/backup storage/badger storage/badger/allowances storage/badger/groups storage/badger/ledger \
                                   storage/badger/queues storage/badger/reports storage/postgres storage/postgres/groups \
-                                  storage/postgres/ledger storage/postgres/queues tokens
+                                  storage/postgres/ledger storage/postgres/queues storage/postgres/reports tokens
 storage/backup                 <- internal/tlscodec
 storage/badger                 <- internal/tlscodec storage/backup storage/fence
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
@@ -93,6 +93,7 @@ storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/ledger        <- privacypass privacypass/verify storage/postgres tokens
 storage/postgres/pgtest        <- storage/postgres storage/postgres/pgserver
 storage/postgres/queues        <- internal/secret pseudods/qs pseudods/wire storage/postgres
+storage/postgres/reports       <- privacypass/attester pseudods/moderation storage/postgres
 storage/storagetest            <- internal/secret privacypass privacypass/verify storage/storagetest/faults storage/storagetest/linear tokens
 storage/storagetest/grouptest  <- pseudods/ds pseudods/wire storage/storagetest/faults storage/storagetest/linear
 storage/storagetest/queuetest  <- pseudods/qs pseudods/wire storage/storagetest/faults storage/storagetest/linear

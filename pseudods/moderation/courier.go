@@ -121,6 +121,7 @@ func NewCourier(d *Docket, c CourierConfig) *Courier {
 // Run sends verdicts until ctx is done. What fails in the store is told to report,
 // and tried again.
 func (c *Courier) Run(ctx context.Context, report func(error)) {
+	defer c.docket.leave(ctx, Sending)
 	ticker := time.NewTicker(c.cfg.Every)
 	defer ticker.Stop()
 	for {
@@ -136,8 +137,11 @@ func (c *Courier) Run(ctx context.Context, report func(error)) {
 }
 
 // Round sends once what is due. What goes wrong with one verdict does not hold up
-// the others.
+// the others. Where processes share the store it sends while the duty is this one's.
 func (c *Courier) Round(ctx context.Context) (failures error) {
+	if mine, err := c.docket.claim(ctx, Sending, dutyLease); err != nil || !mine {
+		return err
+	}
 	there := map[CaseID]bool{}
 	for from, more := (CaseID{}), true; more; {
 		var list []Outgoing
@@ -175,6 +179,10 @@ func (c *Courier) send(ctx context.Context, o *Outgoing) error {
 	}
 	if now.Before(due) {
 		return nil
+	}
+	// Again before each: the sending of one may take as long as a claim holds.
+	if mine, err := d.claim(ctx, Sending, dutyLease); err != nil || !mine {
+		return err
 	}
 	event := VerdictExpired
 	if now.Before(v.Expires()) {

@@ -233,8 +233,17 @@ func (d *Docket) due() (time.Time, error) {
 // Waiting returns how many cases are open.
 func (d *Docket) Waiting(ctx context.Context) (int, error) { return d.cfg.Store.Waiting(ctx) }
 
-// Expire ends the cases that nobody decided in time. Call it every hour or so.
-func (d *Docket) Expire(ctx context.Context) error {
+// Expire ends the cases that nobody decided in time. Call it every hour or so. Of
+// the processes that share a store one does it.
+func (d *Docket) Expire(ctx context.Context) (err error) {
+	if mine, err := d.claim(ctx, Expiring, expireEvery); err != nil || !mine {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.leave(ctx, Expiring)
+		}
+	}()
 	today := attester.DayOf(d.cfg.Now())
 	return d.each(ctx, func(l *Listed) error {
 		if uint64(l.Day)+uint64(d.cfg.Retention) >= uint64(today) {

@@ -46,7 +46,8 @@ type HookConfig struct {
 //	{"decision": "later"}
 //
 // Anything else counts as no answer: then nothing is asked for a while. A case can be
-// asked about more than once, and may be decided by hand as well. What is not decided
+// asked about more than once, at the latest when another process takes over, and
+// may be decided by hand as well. What is not decided
 // when the docket's retention is over expires.
 type Hook struct {
 	docket *Docket
@@ -91,6 +92,7 @@ const hookEvery = 5 * time.Second
 
 // Run asks about cases until ctx is done. Failures are told to report.
 func (h *Hook) Run(ctx context.Context, report func(error)) {
+	defer h.docket.leave(ctx, Asking)
 	wait := time.Duration(0)
 	for {
 		pause := hookEvery
@@ -117,8 +119,12 @@ func (h *Hook) Run(ctx context.Context, report func(error)) {
 	}
 }
 
-// Round asks once about each case that is due, until one gets no answer.
+// Round asks once about each case that is due, until one gets no answer. Where
+// processes share the store it asks while the duty is this one's.
 func (h *Hook) Round(ctx context.Context) error {
+	if mine, err := h.docket.claim(ctx, Asking, dutyLease); err != nil || !mine {
+		return err
+	}
 	there := map[CaseID]bool{}
 	err := h.docket.each(ctx, func(l *Listed) error {
 		there[l.ID] = true
@@ -144,6 +150,10 @@ func (h *Hook) ask(ctx context.Context, l *Listed) error {
 	if err != nil {
 		h.later[l.ID] = now.Add(h.cfg.Later)
 		return nil
+	}
+	// Again before each: the asking about one may take as long as a claim holds.
+	if mine, err := h.docket.claim(ctx, Asking, dutyLease); err != nil || !mine {
+		return err
 	}
 	o, decided, err := h.send(ctx, Show(l.ID, &l.Case, Outcome{}, opened), now)
 	if err != nil {

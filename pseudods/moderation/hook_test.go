@@ -25,6 +25,7 @@ var hookSecret = secret.New([]byte("0123456789abcdef"))
 // system is an operator's system that answers by the accused's key.
 type system struct {
 	t      *testing.T
+	url    string
 	mu     sync.Mutex
 	answer map[string]string // by the last octets of the group
 	asked  map[string]int
@@ -54,11 +55,17 @@ func newHook(t *testing.T, r *rig, answers map[string]string) (*moderation.Hook,
 	s := &system{t: t, answer: answers, asked: map[string]int{}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	h, err := moderation.NewHook(r.Docket, moderation.HookConfig{URL: server.URL, Secret: hookSecret, Keys: []*seal.PrivateKey{r.key}})
+	s.url = server.URL
+	return s.hook(r), s
+}
+
+// hook returns one that asks the system about the cases of a docket.
+func (s *system) hook(r *rig) *moderation.Hook {
+	h, err := moderation.NewHook(r.Docket, moderation.HookConfig{URL: s.url, Secret: hookSecret, Keys: []*seal.PrivateKey{r.key}})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return h, s
+	return h
 }
 
 func TestHook(t *testing.T) {

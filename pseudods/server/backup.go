@@ -138,8 +138,8 @@ func (s *Server) backupOf(r Role, name string) takeBackup {
 		return s.ds.embedded.Backup
 	case r == DS && s.ds != nil && s.ds.embedded != nil && name == spentDir:
 		return s.ds.redeemer.embedded.Backup
-	case r == Moderation && s.moderation != nil && name == reportsDir:
-		return s.moderation.db.Backup
+	case r == Moderation && s.moderation != nil && s.moderation.embedded != nil && name == reportsDir:
+		return s.moderation.embedded.Backup
 	case r == QS && s.qs != nil && s.qs.embedded != nil && name == queuesDir:
 		return s.qs.embedded.Backup
 	case r == QS && s.qs != nil && s.qs.embedded != nil && name == spentDir:

@@ -16,6 +16,7 @@ import (
 	"github.com/pseudods/pseudods/storage/postgres/groups"
 	"github.com/pseudods/pseudods/storage/postgres/ledger"
 	"github.com/pseudods/pseudods/storage/postgres/queues"
+	"github.com/pseudods/pseudods/storage/postgres/reports"
 )
 
 // Schemas are what a role has in its database.
@@ -28,6 +29,8 @@ func Schemas(r Role) []postgres.Schema {
 		return append(spent, queues.Schema)
 	case Issuer:
 		return host.Schemas
+	case Moderation:
+		return []postgres.Schema{postgres.DutySchema, reports.Schema}
 	}
 	return nil
 }
@@ -39,7 +42,7 @@ func (c Config) Databases() (map[Role]postgres.Settings, error) {
 	}
 	out := map[Role]postgres.Settings{}
 	for role, settings := range c.databases() {
-		if c.runs(role) && settings.Used() {
+		if c.has(role) && settings.Used() {
 			out[role] = *settings
 		}
 	}
@@ -47,21 +50,21 @@ func (c Config) Databases() (map[Role]postgres.Settings, error) {
 }
 
 func (c *Config) databases() map[Role]*postgres.Settings {
-	return map[Role]*postgres.Settings{DS: &c.DS.Database, QS: &c.QS.Database, Issuer: &c.Issuer.Database}
+	return map[Role]*postgres.Settings{DS: &c.DS.Database, QS: &c.QS.Database, Issuer: &c.Issuer.Database, Moderation: &c.Moderation.Database}
 }
+
+// has reports whether the stores of a role are this server's.
+func (c *Config) has(r Role) bool { return c.runs(r) || r == Moderation && c.moderates() }
 
 // validateDatabases reads what the settings name.
 func (c *Config) validateDatabases() error {
 	for role, settings := range c.databases() {
-		if !c.runs(role) || !settings.Used() {
+		if !c.has(role) || !settings.Used() {
 			continue
 		}
 		if _, err := settings.Config(); err != nil {
 			return fmt.Errorf("%s.database: %w", role, err)
 		}
-	}
-	if c.Moderation.Database.Used() {
-		return errors.New("moderation.database: reports are kept in the embedded store")
 	}
 	return nil
 }
@@ -118,12 +121,16 @@ func (b *backend) close() (err error) {
 	return err
 }
 
-// stats are those of the embedded stores, by name.
+// stats are those of the embedded stores, by name. r is nil for a role without tokens.
 func (b *backend) stats(name string, r *redeemer) map[string]func() badger.Stats {
 	if b.embedded == nil {
 		return nil
 	}
-	return map[string]func() badger.Stats{name: b.embedded.Stats, spentDir: r.embedded.Stats}
+	all := map[string]func() badger.Stats{name: b.embedded.Stats}
+	if r != nil {
+		all[spentDir] = r.embedded.Stats
+	}
+	return all
 }
 
 // databaseReady says what keeps a database from taking writes; it is nil for
@@ -132,7 +139,13 @@ func (b *backend) databaseReady(r *redeemer) func() error {
 	if b.database == nil {
 		return nil
 	}
-	return func() error { return errors.Join(b.ready("database"), r.ready()) }
+	return func() error {
+		err := b.ready("database")
+		if r != nil {
+			err = errors.Join(err, r.ready())
+		}
+		return err
+	}
 }
 
 // wakeKey is common to the servers of a queue service, which have one ticket key.

@@ -14,22 +14,26 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
+// database makes the database of a role.
+func database(t *testing.T, role Role) (*pgtest.Database, postgres.Settings) {
+	t.Helper()
+	d := pgtest.New(t, Schemas(role)...)
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte(d.URL()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return d, postgres.Settings{URL: file}
+}
+
 // databases puts the stores of all roles of a server into databases, and returns
 // that of the delivery service.
 func databases(t *testing.T, c *Config) *pgtest.Database {
 	t.Helper()
-	settings := func(role Role) (*pgtest.Database, postgres.Settings) {
-		d := pgtest.New(t, Schemas(role)...)
-		file := filepath.Join(t.TempDir(), "url")
-		if err := os.WriteFile(file, []byte(d.URL()+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return d, postgres.Settings{URL: file}
-	}
 	var ds *pgtest.Database
-	ds, c.DS.Database = settings(DS)
-	_, c.QS.Database = settings(QS)
-	_, c.Issuer.Database = settings(Issuer)
+	ds, c.DS.Database = database(t, DS)
+	_, c.QS.Database = database(t, QS)
+	_, c.Issuer.Database = database(t, Issuer)
+	_, c.Moderation.Database = database(t, Moderation)
 	return ds
 }
 
@@ -40,11 +44,11 @@ func TestDatabases(t *testing.T) {
 	cheap(&c)
 	databases(t, &c)
 	testTokensBuyOnce(t, c)
-	if stores := must(c.Stores()); len(stores) != 1 || stores[0].Role != Moderation {
+	if stores := must(c.Stores()); len(stores) != 0 {
 		t.Errorf("embedded stores: %+v", stores)
 	}
 	all := must(c.Databases())
-	if len(all) != 3 {
+	if len(all) != 4 {
 		t.Fatalf("databases: %+v", all)
 	}
 	for role, settings := range all {
@@ -52,7 +56,7 @@ func TestDatabases(t *testing.T) {
 			t.Errorf("%s: %v", role, err)
 		}
 	}
-	for _, path := range []string{"ds/groups", "ds/spent", "qs/queues", "qs/spent", "issuer/allowances"} {
+	for _, path := range []string{"ds/groups", "ds/spent", "qs/queues", "qs/spent", "issuer/allowances", "moderation/reports"} {
 		if _, err := os.Stat(filepath.Join(c.Data, path)); !os.IsNotExist(err) {
 			t.Errorf("there is a store at %s: %v", path, err)
 		}
@@ -66,9 +70,13 @@ func TestDatabaseSettings(t *testing.T) {
 		t.Error("a file that is not there was taken")
 	}
 	c = config(t)
-	c.Moderation.Database = postgres.Settings{URL: "postgres:///x"}
+	c.Moderation.Database = postgres.Settings{URL: filepath.Join(t.TempDir(), "none")}
 	if _, err := New(c); err == nil {
-		t.Error("a database for reports was taken")
+		t.Error("a file for reports that is not there was taken")
+	}
+	c.Moderation.Off = true
+	if all := must(c.Databases()); len(all) != 0 {
+		t.Errorf("databases without reports: %+v", all)
 	}
 }
 

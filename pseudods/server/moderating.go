@@ -18,6 +18,7 @@ import (
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/reports"
+	shared "github.com/pseudods/pseudods/storage/postgres/reports"
 )
 
 // Moderation is no role of its own to run, but it has stores and keys of its own. It
@@ -102,8 +103,8 @@ func (c *Config) moderates() bool { return c.runs(DS) && !c.Moderation.Off }
 
 // moderating is the docket of a server with its store.
 type moderating struct {
+	backend
 	docket *moderation.Docket
-	db     *badger.DB
 	hook   *moderation.Hook // nil for none
 	// courier sends verdicts.
 	courier *moderation.Courier
@@ -146,12 +147,9 @@ func openModeration(c *Config, own *host.Host, hc *http.Client, log *slog.Logger
 	if cfg.Secret, err = secrets.Secret(docketFile); err != nil {
 		return d, err
 	}
-	d.db, err = badger.Open(badger.Config{Dir: daemon.Dir(c.Moderation.Dir).Path(reportsDir), Format: reports.Format,
-		Fence: c.Moderation.fence(reportsDir), OnRollback: reports.OnRollback, MinFree: c.MinFree})
-	if err != nil {
+	if cfg.Store, err = d.open(c); err != nil {
 		return d, err
 	}
-	cfg.Store = reports.New(d.db)
 	if d.docket, err = moderation.New(cfg); err != nil {
 		return d, err
 	}
@@ -172,6 +170,24 @@ func openModeration(c *Config, own *host.Host, hc *http.Client, log *slog.Logger
 		}
 	}
 	return d, nil
+}
+
+// open opens the store. A database needs no fence: one that is put back takes and
+// decides again what it has forgotten, and issuers know verdicts that they had.
+func (d *moderating) open(c *Config) (moderation.Store, error) {
+	var err error
+	if c.Moderation.Database.Used() {
+		if d.database, err = openDatabase(Moderation, &c.Moderation.Database); err != nil {
+			return nil, err
+		}
+		return shared.New(d.database), nil
+	}
+	d.embedded, err = badger.Open(badger.Config{Dir: daemon.Dir(c.Moderation.Dir).Path(reportsDir), Format: reports.Format,
+		Fence: c.Moderation.fence(reportsDir), OnRollback: reports.OnRollback, MinFree: c.MinFree})
+	if err != nil {
+		return nil, err
+	}
+	return reports.New(d.embedded), nil
 }
 
 // note logs what an operator should know: decisions, and what did not work.
@@ -248,11 +264,4 @@ func (d *moderating) tend(ctx context.Context) {
 	}
 }
 
-func (d *moderating) ready() error { return health(reportsDir, d.db.Stats()) }
-
-func (d *moderating) close() error {
-	if d.db == nil {
-		return nil
-	}
-	return d.db.Close()
-}
+func (d *moderating) ready() error { return d.backend.ready(reportsDir) }

@@ -19,7 +19,6 @@ import (
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/httpapi"
-	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // flushTimeout is how long messages on their way have before the end.
@@ -166,7 +165,7 @@ func (s *Server) stores() (all stores) {
 		all = append(all, roleStores{role: DS, ready: s.ds.databaseReady(s.ds.redeemer), stats: s.ds.stats(groupsDir, s.ds.redeemer), redeemer: s.ds.redeemer})
 	}
 	if s.moderation != nil {
-		all = append(all, roleStores{role: Moderation, stats: map[string]func() badger.Stats{reportsDir: s.moderation.db.Stats}, docket: s.moderation.docket})
+		all = append(all, roleStores{role: Moderation, ready: s.moderation.databaseReady(nil), stats: s.moderation.stats(reportsDir, nil), docket: s.moderation.docket})
 	}
 	return all
 }

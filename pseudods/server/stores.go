@@ -44,7 +44,7 @@ func (c Config) Stores() ([]Store, error) {
 					c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
 					c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
 			}
-			if c.moderates() {
+			if c.moderates() && !c.Moderation.Database.Used() {
 				out = append(out, c.Moderation.store(Moderation, c.Moderation.Dir, reportsDir, reports.Format, reports.Check))
 			}
 		case QS:
