@@ -22,10 +22,10 @@ test-power: ## takes the power from disks under stores, POWER_CUTS times each
 
 KILLS ?= 1000
 
-test-crash: ## kills servers and clients KILLS times, together and split, and audits
-	go run ./cmd/pdsbench crash -kills $(KILLS)
-	go run ./cmd/pdsbench crash -kills $(KILLS) -split
-	go run ./cmd/pdsbench crash -kills 5 -control | tail -n 1
+test-crash: engines ## kills servers, databases and clients KILLS times, together and split, and audits
+	for store in "" postgres; do for layout in "" -split; do \
+	  go run ./cmd/pdsbench crash -store "$$store" -kills $(KILLS) $$layout; \
+	done; go run ./cmd/pdsbench crash -store "$$store" -kills 5 -control | tail -n 1; done
 
 # Servers are those of the tests, from Debian's packages: each has a directory and
 # a socket of its own, and ends with the test. None that Debian starts is used.

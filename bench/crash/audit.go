@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Report is what an audit has found.
@@ -15,7 +16,12 @@ type Report struct {
 	Packages    int // KeyPackages that left
 	Tokens      int // that paid
 	Doubles     int // requests that were refused for a spent token
-	Problems    []string
+	Lost        int // texts that were said and that somebody never heard
+	Failures    int // requests that were not answered, or by an error of the server
+	Unsure      int // actions of which a client was not told whether they were done
+	// Away is the longest time for which a client got no answer.
+	Away     time.Duration
+	Problems []string
 }
 
 func (r *Report) problem(format string, args ...any) {
@@ -32,6 +38,7 @@ func Audit(members, others map[string][]Entry) *Report {
 	maps.Copy(all, others)
 	r.packages(all)
 	r.tokens(all)
+	r.failures(all)
 	return r
 }
 
@@ -98,11 +105,14 @@ func (r *Report) texts(members map[string][]Entry) {
 				continue
 			}
 			r.Said++
+			lost := 0
 			for _, to := range slices.Sorted(maps.Keys(members)) {
 				if to != from && !heard[to][arrival{e.Group, e.Text}] {
 					r.problem("%q was said in group %s, and %s never heard it", e.Text, e.Group, to)
+					lost = 1
 				}
 			}
+			r.Lost += lost
 		}
 	}
 }
@@ -181,4 +191,18 @@ func (r *Report) tokens(all map[string][]Entry) {
 		}
 	}
 	r.Tokens = len(paid)
+}
+
+func (r *Report) failures(all map[string][]Entry) {
+	for _, entries := range all {
+		for _, e := range entries {
+			switch e.Kind {
+			case Away:
+				r.Failures += e.Failures
+				r.Away = max(r.Away, time.Duration(e.Number)*time.Millisecond)
+			case Unsure:
+				r.Unsure++
+			}
+		}
+	}
 }

@@ -2,9 +2,11 @@ package crash
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func goodRecords() map[string][]Entry {
@@ -39,11 +41,12 @@ func goodRecords() map[string][]Entry {
 }
 
 func TestAudit(t *testing.T) {
+	records := goodRecords()
+	records["bob"] = append(records["bob"], Entry{Kind: Unsure}, Entry{Kind: Away, Number: 900, Failures: 3}, Entry{Kind: Away, Number: 200, Failures: 1})
 	others := map[string][]Entry{"mallory": {{Kind: Double, Sum: "r3", Tokens: []string{"t3"}}}}
-	r := Audit(goodRecords(), others)
-	want := Report{Said: 3, Heard: 3, Repeated: 1, Epochs: 2, Packages: 3, Tokens: 3, Doubles: 1}
-	if len(r.Problems) > 0 || r.Said != want.Said || r.Heard != want.Heard || r.Repeated != want.Repeated || r.Epochs != want.Epochs ||
-		r.Packages != want.Packages || r.Tokens != want.Tokens || r.Doubles != want.Doubles {
+	r := Audit(records, others)
+	want := Report{Said: 3, Heard: 3, Repeated: 1, Epochs: 2, Packages: 3, Tokens: 3, Doubles: 1, Failures: 4, Unsure: 1, Away: 900 * time.Millisecond}
+	if !reflect.DeepEqual(*r, want) {
 		t.Fatalf("got %+v", r)
 	}
 }
@@ -69,6 +72,9 @@ func TestAuditSeesLoss(t *testing.T) {
 		records := goodRecords()
 		records[c.of] = c.change(records[c.of])
 		r := Audit(records, nil)
+		if lost := name == "lost" || name == "made up"; (r.Lost > 0) != lost {
+			t.Errorf("%s: %d lost", name, r.Lost)
+		}
 		if !slices.ContainsFunc(r.Problems, func(p string) bool { return strings.Contains(p, c.want) }) {
 			t.Errorf("%s: found %q", name, r.Problems)
 		}

@@ -3,7 +3,6 @@ package crash
 import (
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // lose has one member talk while no other reads, and then puts back the queue
@@ -30,11 +29,7 @@ func (r *run) lose() error {
 	if err := restart(func() error { return copyDir(older, store) }); err != nil {
 		return err
 	}
-	if err := r.clients[0].start(); err != nil {
-		return err
-	}
-	time.Sleep(3 * time.Second)
-	if err := r.clients[0].end(patience); err != nil {
+	if err := r.aloneTalk(); err != nil {
 		return err
 	}
 	err := restart(func() error {

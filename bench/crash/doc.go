@@ -15,7 +15,12 @@
 //     of last resort;
 //   - what the killed servers left is without findings.
 //
+// Where the stores are in a database, there are two processes of each role behind
+// one address, and the database's servers are killed too, all processes of one at
+// once.
+//
 // [Config.Control] makes a service that has lost something, which the audit must
-// see. A kill proves nothing about what was synced, as the system's cache outlives
+// see: an older copy of a store, or a standby that takes over without what was
+// written last. A kill proves nothing about what was synced, as the system's cache outlives
 // the process: package powerloss is for that.
 package crash

@@ -49,7 +49,7 @@ func (c *MemberConfig) client(r *record) (client.Config, error) {
 		Vault:     v,
 		Attestor:  issuer.ProofOfWork(rand.Reader),
 		Providers: map[string]string{domain: c.URL},
-		HTTP:      &http.Client{Transport: &cashier{transport, r}, Timeout: 90 * time.Second},
+		HTTP:      &http.Client{Transport: &cashier{next: transport, record: r}, Timeout: 90 * time.Second},
 	}}, nil
 }
 
@@ -96,8 +96,17 @@ func Member(path string, input io.Reader) error {
 		return err
 	}
 	for stop.Err() == nil {
-		if err := m.act(stop); err != nil && !passes(err) {
+		err := m.act(stop)
+		if err != nil && !passes(err) {
 			return fmt.Errorf("crash: %s: %w", cfg.Name, err)
+		}
+		if errors.Is(err, account.ErrUncertain) {
+			if err := m.record.put(Entry{Kind: Unsure}); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			time.Sleep(mathrand.N(failed)) // a service that is away is not asked at full speed
 		}
 		if err := m.sync(0); err != nil && !passes(err) {
 			return fmt.Errorf("crash: %s: %w", cfg.Name, err)
@@ -108,6 +117,9 @@ func Member(path string, input io.Reader) error {
 	}
 	return errors.Join(m.catchUp(), m.Close())
 }
+
+// failed is how long a client waits at most after an action that failed.
+const failed = 100 * time.Millisecond
 
 // open opens the client, over a service that may be away.
 func (m *member) open(stop context.Context) error {

@@ -2,8 +2,10 @@ package crash
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/pseudods/pseudods/client"
@@ -95,4 +97,45 @@ func until(ctx context.Context, c *client.Client, kind client.EventKind) error {
 			return err
 		}
 	}
+}
+
+// people makes the clients and starts them.
+func (r *run) people() error {
+	config := func(name string) *MemberConfig {
+		return &MemberConfig{Name: name, Vault: r.path(name), Record: r.path(name + ".record"), URL: r.url}
+	}
+	for n := range r.Members {
+		r.members = append(r.members, config(fmt.Sprintf("member%d", n+1)))
+	}
+	first, payer := r.members[0], config("payer")
+	for _, m := range append(r.members[1:], payer) {
+		first.Friends = append(first.Friends, m.Name)
+		m.Friends = []string{first.Name}
+	}
+	payer.Payer = true
+	if err := meet(r.members, payer, r.Groups); err != nil {
+		return err
+	}
+	double := *payer
+	double.Name, double.Vault, double.Record = "double", r.path("double"), r.path("double.record")
+	r.payers = [2]*MemberConfig{payer, &double}
+	if err := r.copyWallet(); err != nil {
+		return err
+	}
+	for _, m := range append(append([]*MemberConfig{}, r.members...), payer, &double) {
+		b, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		path := r.path(m.Name + ".member")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			return err
+		}
+		p := &program{name: m.Name, args: append(append([]string{}, r.Self...), path), log: r.path(m.Name + ".log")}
+		r.clients = append(r.clients, p)
+		if err := p.start(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

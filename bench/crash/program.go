@@ -22,6 +22,8 @@ type program struct {
 	log  string
 	// url answers when the program serves; empty for a client.
 	url string
+	// again has a program that ends by itself started again, as a supervisor does.
+	again bool
 
 	command *exec.Cmd
 	stdin   io.WriteCloser
@@ -29,9 +31,21 @@ type program struct {
 	mu      sync.Mutex
 	err     error // of the end that nobody caused
 	killed  bool
+	// restarts counts how often it was started again.
+	restarts int
 }
 
+// afterwards is how long a program that ended by itself stays down.
+const afterwards = 300 * time.Millisecond
+
 func (p *program) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run()
+}
+
+// run starts the program; mu is held.
+func (p *program) run() error {
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -47,30 +61,44 @@ func (p *program) start() error {
 		return err
 	}
 	ended := make(chan struct{})
-	p.mu.Lock()
 	p.command, p.stdin, p.ended, p.killed = c, stdin, ended, false
-	p.mu.Unlock()
-	go func() {
-		defer close(ended)
-		err := c.Wait()
+	go p.wait(c, ended)
+	return nil
+}
+
+// wait tells of the end of a process, and what follows if nobody caused it.
+func (p *program) wait(c *exec.Cmd, ended chan struct{}) {
+	err := c.Wait()
+	defer close(ended)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.killed {
+		return
+	}
+	if !p.again {
+		p.err = fmt.Errorf("crash: %s ended: %v; see %s", p.name, err, p.log)
+		return
+	}
+	time.AfterFunc(afterwards, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if !p.killed {
-			p.err = fmt.Errorf("crash: %s ended: %v; see %s", p.name, err, p.log)
+		if p.ended == ended && !p.killed {
+			p.restarts++
+			p.err = p.run()
 		}
-	}()
-	return nil
+	})
 }
 
 // kill ends the process by signal 9 and waits for that.
 func (p *program) kill() error {
 	p.mu.Lock()
 	p.killed = true
+	command, ended := p.command, p.ended
 	p.mu.Unlock()
-	if err := p.command.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := command.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-p.ended
+	<-ended
 	return nil
 }
 

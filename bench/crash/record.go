@@ -21,6 +21,8 @@ const (
 	Fetch  Kind = "fetch"  // a KeyPackage has arrived, with this sum
 	Paid   Kind = "paid"   // a request that costs tokens was accepted
 	Double Kind = "double" // one was refused since a token is spent
+	Away   Kind = "away"   // is answered again, after so many milliseconds and failed requests
+	Unsure Kind = "unsure" // was not told whether what it did was done
 )
 
 // Entry is one line of what a client has written down.
@@ -28,12 +30,13 @@ type Entry struct {
 	Kind  Kind   `json:"kind"`
 	Group string `json:"group,omitempty"`
 	Text  string `json:"text,omitempty"`
-	// Number is the epoch, or the message's sequence number in its group.
+	// Number is the epoch, the message's sequence number in its group, or milliseconds.
 	Number uint64 `json:"number,omitempty"`
 	Sum    string `json:"sum,omitempty"` // of what it is about, such as the request
 	// Tokens are the sums of those that the request pays with.
 	Tokens     []string `json:"tokens,omitempty"`
 	LastResort bool     `json:"last_resort,omitempty"`
+	Failures   int      `json:"failures,omitempty"`
 }
 
 // record is a client's file. What is in it survives the process.

@@ -2,16 +2,12 @@ package crash
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 )
 
@@ -30,10 +26,14 @@ type Config struct {
 	Members, Groups int
 	// Split has the queue service run in a process of its own.
 	Split bool
+	// Store is where the servers' stores are. In a database there are two processes
+	// of each role.
+	Store Store
 	// Settings are put into the servers' configuration, such as the store.
 	Settings map[string]any
-	// Control has the service lose what was put into queues in the end, by putting
-	// back an older copy of their store. The audit must see it.
+	// Control has the service lose what was said in the end: by putting back an older
+	// copy of the queues' store, or by a failover of the database to a standby that
+	// had not received it. The audit must see it.
 	Control bool
 	// Progress gets a line now and then.
 	Progress io.Writer
@@ -42,7 +42,12 @@ type Config struct {
 // Outcome is what came of a run.
 type Outcome struct {
 	ServerKills, ClientKills int
-	Took                     time.Duration
+	// Database counts kills of database servers, by what they were.
+	Database map[string]int
+	// Restarts is how often servers ended by themselves, since their database was
+	// away when they started, and were started again.
+	Restarts int
+	Took     time.Duration
 	*Report
 }
 
@@ -50,12 +55,17 @@ type Outcome struct {
 type run struct {
 	Config
 	Outcome
-	servers []*program
-	configs map[string]string // of the servers, by name
-	dirs    map[string]string
-	clients []*program
-	members []*MemberConfig
-	payers  [2]*MemberConfig // with copies of one vault
+	database database          // nil where servers have stores of their own
+	urls     map[string]string // of each role's database
+	url      string            // of the service
+	stops    []func() error
+	issuer   string // the server that has the issuer's configuration
+	servers  []*program
+	configs  map[string]string // of the servers, by name
+	dirs     map[string]string
+	clients  []*program
+	members  []*MemberConfig
+	payers   [2]*MemberConfig // with copies of one vault
 }
 
 // Run runs a service and its clients and audits them. An error means that the run
@@ -73,13 +83,21 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	if cfg.Progress == nil {
 		cfg.Progress = io.Discard
 	}
-	r := &run{Config: cfg, configs: map[string]string{}, dirs: map[string]string{}}
+	r := &run{Config: cfg, configs: map[string]string{}, dirs: map[string]string{}, urls: map[string]string{}}
+	r.Database = map[string]int{}
 	begun := time.Now()
 	err := r.all(ctx)
 	for _, p := range append(r.clients, r.servers...) {
 		if p.command != nil {
 			err = errors.Join(err, p.kill())
 		}
+		r.Restarts += p.restarts
+	}
+	for _, stop := range r.stops {
+		err = errors.Join(err, stop())
+	}
+	if r.database != nil {
+		err = errors.Join(err, r.database.remove())
 	}
 	if err != nil {
 		return nil, err
@@ -89,6 +107,9 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 }
 
 func (r *run) all(ctx context.Context) error {
+	if err := r.openDatabase(ctx); err != nil {
+		return err
+	}
 	if err := r.serve(); err != nil {
 		return err
 	}
@@ -97,7 +118,13 @@ func (r *run) all(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.Progress, "%d members of %d groups are there, in %s\n", len(r.members), r.Groups, r.Dir)
 	for n := range r.Kills {
-		if err := r.killSomething(ctx); err != nil {
+		err := error(nil)
+		if r.database != nil && n%databaseEvery == databaseEvery/2 {
+			err = r.killDatabase(ctx)
+		} else {
+			err = r.killSomething(ctx)
+		}
+		if err != nil {
 			return err
 		}
 		if (n+1)%50 == 0 {
@@ -112,6 +139,18 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.endClients(); err != nil {
 		return err
 	}
+	if r.Control && r.database != nil {
+		if err := r.failOver(ctx); err != nil {
+			return err
+		}
+		// A client that was told of what is gone may never catch up.
+		behind := r.endClients()
+		if err := r.audit(); err != nil || behind == nil {
+			return err
+		}
+		r.problem("%v", behind)
+		return nil
+	}
 	if r.Control {
 		if err := r.lose(); err != nil {
 			return err
@@ -120,120 +159,6 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	return r.audit()
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-// serve starts the servers, each with a configuration of its own.
-func (r *run) serve() error {
-	one, err := freePort()
-	if err != nil {
-		return err
-	}
-	two, err := freePort()
-	if err != nil {
-		return err
-	}
-	first := map[string]any{
-		"listen": one, "admin_listen": "127.0.0.1:0", "min_free": 1, "data": r.path("first"),
-		"ds":     map[string]any{"per_leaf": map[string]any{"every": "1ms", "burst": 1000}},
-		"issuer": map[string]any{"attesters": map[string]any{"proof_of_work": map[string]any{"memory_kib": 64, "passes": 1, "attempts": 1}}},
-	}
-	if !r.Split {
-		return r.addServer("first", one, first)
-	}
-	first["roles"], first["qs"] = []string{"ds", "issuer"}, map[string]any{"url": "http://" + two}
-	second := map[string]any{
-		"listen": two, "admin_listen": "127.0.0.1:0", "min_free": 1, "data": r.path("second"), "roles": []string{"qs"}, "token_keys": r.path("keys"),
-		"ds": map[string]any{"url": "http://" + one}, "issuer": map[string]any{"url": "http://" + one},
-	}
-	if err := r.writeConfig("first", first); err != nil {
-		return err
-	}
-	if out, err := exec.Command(r.Server, "keys", "make", "-config", r.path("first.json")).CombinedOutput(); err != nil {
-		return fmt.Errorf("crash: making keys: %w: %s", err, out)
-	}
-	if err := copyDir(r.path("keys"), r.path("first", "issuer", "keys")); err != nil {
-		return err
-	}
-	if err := r.addServer("first", one, first); err != nil {
-		return err
-	}
-	return r.addServer("second", two, second)
-}
-
-func (r *run) path(parts ...string) string {
-	return filepath.Join(append([]string{r.Dir}, parts...)...)
-}
-
-func (r *run) writeConfig(name string, settings map[string]any) error {
-	maps.Copy(settings, r.Settings)
-	b, err := json.MarshalIndent(settings, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(r.path(name+".json"), b, 0o600)
-}
-
-func (r *run) addServer(name, address string, settings map[string]any) error {
-	if err := r.writeConfig(name, settings); err != nil {
-		return err
-	}
-	p := &program{name: "server " + name, args: []string{r.Server, "serve", "-config", r.path(name + ".json")}, log: r.path(name + ".log"), url: "http://" + address}
-	r.servers = append(r.servers, p)
-	r.configs[name], r.dirs[name] = r.path(name+".json"), r.path(name)
-	if err := p.start(); err != nil {
-		return err
-	}
-	return p.ready()
-}
-
-// people makes the clients and starts them.
-func (r *run) people() error {
-	config := func(name string) *MemberConfig {
-		return &MemberConfig{Name: name, Vault: r.path(name), Record: r.path(name + ".record"), URL: r.servers[0].url}
-	}
-	for n := range r.Members {
-		r.members = append(r.members, config(fmt.Sprintf("member%d", n+1)))
-	}
-	first, payer := r.members[0], config("payer")
-	for _, m := range append(r.members[1:], payer) {
-		first.Friends = append(first.Friends, m.Name)
-		m.Friends = []string{first.Name}
-	}
-	payer.Payer = true
-	if err := meet(r.members, payer, r.Groups); err != nil {
-		return err
-	}
-	double := *payer
-	double.Name, double.Vault, double.Record = "double", r.path("double"), r.path("double.record")
-	r.payers = [2]*MemberConfig{payer, &double}
-	if err := r.copyWallet(); err != nil {
-		return err
-	}
-	for _, m := range append(append([]*MemberConfig{}, r.members...), payer, &double) {
-		b, err := json.Marshal(m)
-		if err != nil {
-			return err
-		}
-		path := r.path(m.Name + ".member")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			return err
-		}
-		p := &program{name: m.Name, args: append(append([]string{}, r.Self...), path), log: r.path(m.Name + ".log")}
-		r.clients = append(r.clients, p)
-		if err := p.start(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // copyWallet gives the double the payer's vault as it is. Neither may run.
@@ -245,8 +170,8 @@ func (r *run) copyWallet() error {
 	return copyDir(to, from)
 }
 
-// killSomething kills a server or a client after a while, and starts it again.
-func (r *run) killSomething(ctx context.Context) error {
+// watch lets everybody do what they do for a while.
+func (r *run) watch(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -257,7 +182,16 @@ func (r *run) killSomething(ctx context.Context) error {
 			return err
 		}
 	}
-	pause := func() { time.Sleep(rand.N(300 * time.Millisecond)) }
+	return nil
+}
+
+func pause() { time.Sleep(rand.N(300 * time.Millisecond)) }
+
+// killSomething kills a server or a client after a while, and starts it again.
+func (r *run) killSomething(ctx context.Context) error {
+	if err := r.watch(ctx); err != nil {
+		return err
+	}
 	if rand.IntN(2) == 0 {
 		s := r.servers[rand.IntN(len(r.servers))]
 		r.ServerKills++
@@ -330,6 +264,9 @@ func (r *run) check(ctx context.Context) error {
 		if err := s.kill(); err != nil {
 			return err
 		}
+	}
+	if r.database != nil {
+		return r.checkDatabases(ctx)
 	}
 	for name, path := range r.configs {
 		out, err := exec.CommandContext(ctx, r.Server, "fsck", "-config", path).CombinedOutput()

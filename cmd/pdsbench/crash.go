@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/pseudods/pseudods/bench/crash"
@@ -24,7 +26,8 @@ func crashes(args []string, stdout, stderr io.Writer) error {
 	members := f.Int("members", 3, "`how many` clients talk")
 	groups := f.Int("groups", 2, "in `how many` groups")
 	split := f.Bool("split", false, "run the queue service in a process of its own")
-	control := f.Bool("control", false, "lose what was put into queues in the end; the audit must see it")
+	control := f.Bool("control", false, "lose what was said in the end; the audit must see it")
+	store := f.String("store", "", "`where` the stores are: postgres is a server of PostgreSQL that is started for it; default: each server has its own")
 	settings := f.String("settings", "", "JSON `file` with more of the servers' configuration, such as the store")
 	server := f.String("server", "", "the program pseudods; default: it is built")
 	dir := f.String("dir", "", "empty `directory` for everything, which stays; default: a temporary one")
@@ -45,7 +48,7 @@ func crashes(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	cfg := crash.Config{Dir: *dir, Server: *server, Self: []string{self, "crash", "-member"}, Kills: *kills, Members: *members, Groups: *groups,
-		Split: *split, Control: *control, Progress: stderr}
+		Split: *split, Store: crash.Store(*store), Control: *control, Progress: stderr}
 	if *settings != "" {
 		b, err := os.ReadFile(*settings)
 		if err == nil {
@@ -84,16 +87,22 @@ func runCrash(ctx context.Context, cfg crash.Config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d kills of servers and %d of clients in %.0f s\n", o.ServerKills, o.ClientKills, o.Took.Seconds())
+	fmt.Fprintf(stdout, "%d kills of servers and %d of clients", o.ServerKills, o.ClientKills)
+	for _, what := range slices.Sorted(maps.Keys(o.Database)) {
+		fmt.Fprintf(stdout, ", %d of a %s", o.Database[what], what)
+	}
+	fmt.Fprintf(stdout, " in %.0f s\n", o.Took.Seconds())
 	fmt.Fprintf(stdout, "%d texts said, %d arrivals, %d told again after a kill\n", o.Said, o.Heard, o.Repeated)
 	fmt.Fprintf(stdout, "%d epochs, %d KeyPackages, %d tokens spent, %d refused as spent\n", o.Epochs, o.Packages, o.Tokens, o.Doubles)
+	fmt.Fprintf(stdout, "%d requests failed, of %d actions clients were not told the outcome; longest time without an answer: %.1f s\n", o.Failures, o.Unsure, o.Away.Seconds())
+	fmt.Fprintf(stdout, "%d texts lost\n", o.Lost)
 	const shown = 20
 	for _, p := range o.Problems[:min(shown, len(o.Problems))] {
 		fmt.Fprintln(stdout, "problem:", p)
 	}
 	fmt.Fprintf(stdout, "%d problems\n", len(o.Problems))
 	switch {
-	case cfg.Control && len(o.Problems) == 0:
+	case cfg.Control && o.Lost == 0:
 		return errors.New("the audit did not see what was lost")
 	case !cfg.Control && len(o.Problems) > 0:
 		return errFound

@@ -1,0 +1,183 @@
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/pseudods/pseudods/storage/postgres/pgserver"
+)
+
+// Store says where servers have their stores.
+type Store string
+
+// The stores.
+const (
+	Embedded Store = ""         // each server has its own
+	Postgres Store = "postgres" // a PostgreSQL server of the run's own
+)
+
+// databaseEvery is after how many kills one is of a database server.
+const databaseEvery = 6
+
+// database is the servers of databases, and what may be done to them.
+type database interface {
+	// url is the connection string of a login.
+	url(login, name string) string
+	// environ has the programs beside PostgreSQL sign in as superuser.
+	environ() []string
+	// accept lists the risks that the operator of such a database takes.
+	accept() []string
+	// kill ends a server by signal 9 and says what it was; the function returned
+	// brings back what was there.
+	kill() (what string, back func() error, err error)
+	// lose makes a failover that loses what is written while during runs.
+	lose(during func() error) error
+	remove() error
+}
+
+// openDatabase starts the database, and makes that of each role as the documentation
+// says.
+func (r *run) openDatabase(ctx context.Context) (err error) {
+	switch r.Store {
+	case Embedded:
+		return nil
+	case Postgres:
+		r.database, err = startSingle(r.Control)
+	default:
+		return fmt.Errorf("crash: no store is called %q", r.Store)
+	}
+	if err != nil {
+		r.database = nil
+		return err
+	}
+	for _, role := range []string{"ds", "qs", "issuer"} {
+		if err := r.makeDatabase(ctx, role); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) makeDatabase(ctx context.Context, role string) error {
+	name, owner, login := "pseudods_"+role, "pseudods_"+role+"_owner", "pseudods_"+role
+	script, err := exec.CommandContext(ctx, r.Server, "database", "script", "-name", name, "-owner", owner, "-login", login).Output()
+	if err != nil {
+		return fmt.Errorf("crash: database script: %w", err)
+	}
+	psql := exec.CommandContext(ctx, "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres")
+	psql.Env = append(os.Environ(), r.database.environ()...)
+	psql.Stdin = strings.NewReader(string(script))
+	if out, err := psql.CombinedOutput(); err != nil {
+		return fmt.Errorf("crash: psql: %w: %s", err, out)
+	}
+	migrate := exec.CommandContext(ctx, r.Server, "database", "migrate", "-role", role, "-as", r.database.url(owner, name), "-login", login)
+	if out, err := migrate.CombinedOutput(); err != nil {
+		return fmt.Errorf("crash: database migrate: %w: %s", err, out)
+	}
+	file := r.path(role + ".url")
+	r.urls[role] = file
+	return os.WriteFile(file, []byte(r.database.url(login, name)+"\n"), 0o600)
+}
+
+// killDatabase kills a database server after a while, and brings it back.
+func (r *run) killDatabase(ctx context.Context) error {
+	if err := r.watch(ctx); err != nil {
+		return err
+	}
+	what, back, err := r.database.kill()
+	if err != nil {
+		return err
+	}
+	r.Database[what]++
+	pause()
+	return back()
+}
+
+// checkDatabases looks for damaged tables and indexes.
+func (r *run) checkDatabases(ctx context.Context) error {
+	bin, err := pgserver.Bin()
+	if err != nil {
+		return err
+	}
+	for _, role := range []string{"ds", "qs", "issuer"} {
+		check := exec.CommandContext(ctx, filepath.Join(bin, "pg_amcheck"), "--install-missing", "-d", "pseudods_"+role)
+		check.Env = append(os.Environ(), r.database.environ()...)
+		if out, err := check.CombinedOutput(); err != nil {
+			return fmt.Errorf("crash: pg_amcheck of %s: %w: %s", role, err, out)
+		}
+	}
+	return nil
+}
+
+// single is one server, beside which the control has a standby that no commit waits
+// for.
+type single struct {
+	server, standby *pgserver.Server
+}
+
+func startSingle(standby bool) (database, error) {
+	s := &single{}
+	var err error
+	if s.server, err = pgserver.Start(""); err == nil && standby {
+		s.standby, err = s.server.Standby("", "standby")
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	return s, nil
+}
+
+func (s *single) url(login, name string) string {
+	url := s.server.URL(name, login)
+	if s.standby != nil {
+		url += "," + s.standby.Dir() + "&target_session_attrs=read-write"
+	}
+	return url
+}
+
+func (s *single) environ() []string {
+	host := s.server.Dir()
+	if s.standby != nil {
+		host += "," + s.standby.Dir()
+	}
+	return []string{"PGHOST=" + host, "PGUSER=" + pgserver.Superuser, "PGTARGETSESSIONATTRS=read-write"}
+}
+
+func (s *single) accept() []string {
+	if s.standby != nil {
+		return []string{"asynchronous-replication"}
+	}
+	return []string{}
+}
+
+func (s *single) kill() (string, func() error, error) {
+	return "database server", s.server.Restart, s.server.Kill()
+}
+
+func (s *single) lose(during func() error) error {
+	if err := s.server.Hold(); err != nil {
+		return err
+	}
+	if err := during(); err != nil {
+		return err
+	}
+	if err := s.server.Kill(); err != nil {
+		return err
+	}
+	return s.standby.Promote()
+}
+
+func (s *single) remove() error {
+	var failed error
+	for _, server := range []*pgserver.Server{s.standby, s.server} {
+		if server != nil {
+			failed = errors.Join(failed, server.Remove())
+		}
+	}
+	return failed
+}
