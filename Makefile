@@ -34,7 +34,7 @@ ENGINES = ./storage/fence ./storage/postgres/... ./pseudods/server
 .PHONY: test-engines engines
 test-engines: engines ## every suite on PostgreSQL; SHORT=-short leaves out connections that are lost for good
 	PGTEST_REQUIRED=1 go test -count 1 -timeout 40m $(SHORT) $(ENGINES)
-	PGTEST_REQUIRED=1 go test -count 1 -timeout 40m -run Replicas ./bench ./cmd/pseudods
+	PGTEST_REQUIRED=1 go test -count 1 -timeout 40m -run 'Replicas|Databases' ./bench ./cmd/pseudods
 
 # A policy that forbids to start daemons keeps Debian's own cluster down.
 engines: ## installs PostgreSQL, if it is not there

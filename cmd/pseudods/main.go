@@ -25,6 +25,7 @@ var commands = []command{
 	{"invite", "make invite codes", invite},
 	{"reports", "list, show, uphold or dismiss reports of abuse", reports},
 	{"database", "make or migrate a database on PostgreSQL", database},
+	{"migrate", "move the stores into databases on PostgreSQL", migrate},
 	{"fsck", "check the stores", fsck},
 	{"backup", "back up the stores", takeBackups},
 	{"restore", "put the stores back", restore},

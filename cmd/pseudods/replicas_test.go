@@ -7,19 +7,22 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pseudods/pseudods/storage/postgres/pgtest"
 )
 
-// TestReplicas runs the scripts that need PostgreSQL. A script has a database for
-// each of two roles and for reports, with logins that may do nothing yet, and an address at which a
-// balancer passes connections to whichever of two servers answers.
-func TestReplicas(t *testing.T) {
+// TestDatabases runs the scripts that need PostgreSQL. A script has a database for
+// each role, with logins that may do nothing yet, and an address at which a balancer
+// passes connections to whichever of two servers answers.
+func TestDatabases(t *testing.T) {
 	pgtest.Bin(t) // skips all scripts without a server, and not the set-up of one
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/postgres",
@@ -49,7 +52,7 @@ func TestReplicas(t *testing.T) {
 					return err
 				}
 			}
-			for _, role := range []string{"DS", "QS", "MODERATION"} {
+			for _, role := range []string{"DS", "QS", "ISSUER", "MODERATION"} {
 				d := pgtest.New(t)
 				e.Setenv(role+"_OWNER", d.OwnerURL())
 				e.Setenv(role+"_LOGIN", d.Name()+"_app")
@@ -62,8 +65,35 @@ func TestReplicas(t *testing.T) {
 			e.Defer(stop)
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "end": end, "cases": cases},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "end": end, "cases": cases, "insist": insist},
 	})
+}
+
+// insist program args...: runs the program and kills it, each time a little later,
+// until it has ended by itself before that. It must end well then, and have been
+// killed at least twice.
+func insist(ts *testscript.TestScript, _ bool, args []string) {
+	path, err := exec.LookPath(args[0])
+	ts.Check(err)
+	for kills := 0; ; kills++ {
+		cmd := exec.Command(path, args[1:]...)
+		cmd.Dir = ts.MkAbs(".")
+		out := new(bytes.Buffer)
+		cmd.Stdout, cmd.Stderr = out, out
+		ts.Check(cmd.Start())
+		kill := time.AfterFunc(time.Duration(kills*kills)*20*time.Millisecond, func() { cmd.Process.Kill() })
+		err := cmd.Wait()
+		if kill.Stop(); err == nil {
+			if kills < 2 {
+				ts.Fatalf("ended after %d kills", kills)
+			}
+			ts.Logf("killed %d times\n%s", kills, out)
+			return
+		}
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+			ts.Fatalf("after %d kills: %v\n%s", kills, err, out)
+		}
+	}
 }
 
 // balance passes connections to one of the servers that answer, until it is

@@ -35,7 +35,7 @@ cmd/ppissuer                   <- internal/daemon internal/secret privacypass pr
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
 cmd/pseudods                   <- internal/daemon privacypass/attester privacypass/keyring pseudods/demo pseudods/moderation pseudods/seal \
-                                  pseudods/server pseudods/wire storage/backup storage/badger storage/postgres
+                                  pseudods/server pseudods/wire storage/backup storage/badger storage/move storage/postgres
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
 mls/epoch                      <- mls mls/tree
@@ -77,18 +77,19 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   privacypass/issuer/host privacypass/keyring privacypass/verify privacypass/verify/private \
                                   pseudods/ds pseudods/httpapi pseudods/moderation pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/wire \
                                   storage/backup storage/badger storage/badger/allowances storage/badger/groups storage/badger/ledger \
-                                  storage/badger/queues storage/badger/reports storage/postgres storage/postgres/groups \
-                                  storage/postgres/ledger storage/postgres/queues storage/postgres/reports tokens
+                                  storage/badger/queues storage/badger/reports storage/move storage/postgres storage/postgres/allowances \
+                                  storage/postgres/groups storage/postgres/ledger storage/postgres/queues \
+                                  storage/postgres/reports tokens
 storage/backup                 <- internal/tlscodec
-storage/badger                 <- internal/tlscodec storage/backup storage/fence
-storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger
+storage/badger                 <- internal/tlscodec storage/backup storage/fence storage/move
+storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger storage/move
 storage/badger/badgertest      <- storage/badger storage/storagetest storage/storagetest/faults
-storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger
-storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger tokens
-storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger
-storage/badger/reports         <- internal/tlscodec privacypass/attester pseudods/moderation storage/badger
+storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger storage/move
+storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger storage/move tokens
+storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger storage/move
+storage/badger/reports         <- internal/tlscodec privacypass/attester pseudods/moderation storage/badger storage/move
 storage/fence                  <- internal/tlscodec
-storage/postgres               <- storage/fence
+storage/postgres               <- storage/fence storage/move
 storage/postgres/allowances    <- privacypass/attester storage/postgres
 storage/postgres/groups        <- pseudods/ds pseudods/wire storage/postgres
 storage/postgres/ledger        <- privacypass privacypass/verify storage/postgres tokens

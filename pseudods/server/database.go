@@ -21,7 +21,7 @@ import (
 
 // Schemas are what a role has in its database.
 func Schemas(r Role) []postgres.Schema {
-	spent := []postgres.Schema{postgres.FenceSchema, ledger.Schema}
+	spent := []postgres.Schema{postgres.MoveSchema, postgres.FenceSchema, ledger.Schema}
 	switch r {
 	case DS:
 		return append(spent, groups.Schema)
@@ -30,7 +30,7 @@ func Schemas(r Role) []postgres.Schema {
 	case Issuer:
 		return host.Schemas
 	case Moderation:
-		return []postgres.Schema{postgres.DutySchema, reports.Schema}
+		return []postgres.Schema{postgres.MoveSchema, postgres.DutySchema, reports.Schema}
 	}
 	return nil
 }

@@ -16,6 +16,13 @@ import (
 	"github.com/pseudods/pseudods/storage/badger/ledger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
 	"github.com/pseudods/pseudods/storage/badger/reports"
+	"github.com/pseudods/pseudods/storage/move"
+	"github.com/pseudods/pseudods/storage/postgres"
+	databaseallowances "github.com/pseudods/pseudods/storage/postgres/allowances"
+	databasegroups "github.com/pseudods/pseudods/storage/postgres/groups"
+	databaseledger "github.com/pseudods/pseudods/storage/postgres/ledger"
+	databasequeues "github.com/pseudods/pseudods/storage/postgres/queues"
+	databasereports "github.com/pseudods/pseudods/storage/postgres/reports"
 )
 
 // Store is one of the databases of a server.
@@ -27,6 +34,12 @@ type Store struct {
 	Format badger.Format
 	// Check is the driver's: it goes over the store and needs no key.
 	Check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)
+
+	// rollback closes what an older copy cannot judge, export is for a migration, and
+	// tables are what that fills: see Config.Migrate.
+	rollback func(*badger.Tx, []byte) error
+	export   func(db *badger.DB, restored uint32) (move.Source, error)
+	tables   []postgres.Table
 }
 
 // Stores lists the stores of the configured roles, without those in databases,
@@ -36,40 +49,62 @@ func (c Config) Stores() ([]Store, error) {
 		return nil, err
 	}
 	var out []Store
+	databases := c.databases()
 	for _, role := range c.Roles {
-		switch role {
-		case DS:
-			if !c.DS.Database.Used() {
-				out = append(out,
-					c.DS.store(DS, c.DS.Dir, groupsDir, groups.Format, groups.Check),
-					c.DS.store(DS, c.DS.Dir, spentDir, ledger.Format, ledger.Check))
-			}
-			if c.moderates() && !c.Moderation.Database.Used() {
-				out = append(out, c.Moderation.store(Moderation, c.Moderation.Dir, reportsDir, reports.Format, reports.Check))
-			}
-		case QS:
-			if c.QS.Database.Used() {
-				continue
-			}
-			out = append(out,
-				c.QS.store(QS, c.QS.Dir, queuesDir, queues.Format, queues.Check),
-				c.QS.store(QS, c.QS.Dir, spentDir, ledger.Format, ledger.Check))
-		case Issuer:
-			if c.Issuer.Database.Used() {
-				continue
-			}
-			fence := c.Issuer.Fence
-			if fence == "" {
-				fence = filepath.Join(c.Issuer.Dir, host.FenceFile)
-			}
-			out = append(out, Store{Issuer, host.AllowancesDir, filepath.Join(c.Issuer.Dir, host.AllowancesDir), fence, allowances.Format, allowances.Check})
+		if !databases[role].Used() {
+			out = append(out, c.embedded(role)...)
+		}
+		if role == DS && c.moderates() && !databases[Moderation].Used() {
+			out = append(out, c.embedded(Moderation)...)
 		}
 	}
 	return out, nil
 }
 
-func (p *Private) store(r Role, dir, name string, f badger.Format, check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)) Store {
-	return Store{r, name, filepath.Join(dir, name), p.fence(name), f, check}
+// embedded lists the stores that a role has, or would have, in the embedded
+// engine. The one by which its database is known is the last.
+func (c *Config) embedded(role Role) (out []Store) {
+	switch role {
+	case DS:
+		s := c.DS.store(DS, c.DS.Dir, groupsDir)
+		s.Format, s.Check, s.rollback, s.tables = groups.Format, groups.Check, groups.OnRollback, databasegroups.Tables
+		s.export = func(db *badger.DB, _ uint32) (move.Source, error) { return groups.Export(db), nil }
+		out = append(out, s, c.DS.spent(DS, c.DS.Dir))
+	case Moderation:
+		s := c.Moderation.store(Moderation, c.Moderation.Dir, reportsDir)
+		s.Format, s.Check, s.rollback, s.tables = reports.Format, reports.Check, reports.OnRollback, databasereports.Tables
+		s.export = func(db *badger.DB, _ uint32) (move.Source, error) { return reports.Export(db), nil }
+		out = append(out, s)
+	case QS:
+		s := c.QS.store(QS, c.QS.Dir, queuesDir)
+		s.Format, s.Check, s.rollback, s.tables = queues.Format, queues.Check, queues.OnRollback, databasequeues.Tables
+		s.export = queues.Export
+		out = append(out, s, c.QS.spent(QS, c.QS.Dir))
+	case Issuer:
+		s := Store{Role: Issuer, Name: host.AllowancesDir, Dir: filepath.Join(c.Issuer.Dir, host.AllowancesDir), Fence: c.Issuer.Fence}
+		if s.Fence == "" {
+			s.Fence = filepath.Join(c.Issuer.Dir, host.FenceFile)
+		}
+		s.Format, s.Check, s.tables = allowances.Format, allowances.Check, databaseallowances.Tables
+		s.export = func(db *badger.DB, _ uint32) (move.Source, error) { return allowances.Export(db), nil }
+		if c.AcceptRestored {
+			s.rollback = func(*badger.Tx, []byte) error { return nil }
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (p *Private) store(r Role, dir, name string) Store {
+	return Store{Role: r, Name: name, Dir: filepath.Join(dir, name), Fence: p.fence(name)}
+}
+
+// spent is a role's ledger.
+func (p *Private) spent(r Role, dir string) Store {
+	s := p.store(r, dir, spentDir)
+	s.Format, s.Check, s.rollback, s.tables = ledger.Format, ledger.Check, ledger.OnRollback, databaseledger.Tables
+	s.export = func(db *badger.DB, _ uint32) (move.Source, error) { return ledger.Export(db), nil }
+	return s
 }
 
 // fence is where the fence of a store is.

@@ -31,6 +31,8 @@ type Config struct {
 	// writes is durable before anything else is accepted. Open fails with its
 	// error, or with [ErrRolledBack] if it is nil.
 	OnRollback func(tx *Tx, note []byte) error
+	// Moved says what to do with a database that was moved to another engine.
+	Moved Moved
 	// NeedsFence refuses a database that was restored without its fence, since
 	// no other record of the store tells what happened after the copy was made.
 	NeedsFence bool
@@ -144,6 +146,9 @@ func Open(cfg Config) (*DB, error) {
 		return nil, err
 	}
 	e, err := openEngine(cfg.Dir)
+	if err != nil && strings.Contains(err.Error(), lockText) {
+		return nil, ErrInUse
+	}
 	if err != nil {
 		return nil, fmt.Errorf("badger: opening the database: %w", err)
 	}
@@ -166,6 +171,10 @@ func Open(cfg Config) (*DB, error) {
 // newFile is the text of the engine's error for a log that it finds empty. It is not
 // wrapped.
 const newFile = "Create a new file"
+
+// lockText is in the text of the engine's error for a directory that another
+// process has open. It is not wrapped.
+const lockText = "Cannot acquire directory lock"
 
 // maxEmpty is how many logs may be found empty: a crash leaves one of each kind,
 // and one more if the engine is killed again while it is opened.

@@ -44,6 +44,11 @@ var (
 	ErrFormat = errors.New("badger: unknown store format")
 	// ErrFence: the fence is missing, damaged, or belongs to another database.
 	ErrFence = fence.Err
+	// ErrMoved: the database was moved to another engine, and must not be written to
+	// here again by mistake.
+	ErrMoved = errors.New("badger: database was moved to another engine")
+	// ErrInUse: another process has the database open.
+	ErrInUse = errors.New("badger: another process uses the database")
 	// ErrRolledBack: the database is older than its fence.
 	ErrRolledBack = errors.New("badger: database is older than its fence")
 )

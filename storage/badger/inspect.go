@@ -211,6 +211,8 @@ func (db *DB) inspectKernel(i *Inspection) error {
 			_, err = parseFormat(value)
 		case bytes.Equal(key, seqKey):
 			seq, err = parseSeq(value)
+		case bytes.Equal(key, movedKey):
+			_, err = parseSeq(value)
 		case bytes.Equal(key, lifeKey):
 			_, err = parseLife(value)
 		case bytes.Equal(key, fenceKey):

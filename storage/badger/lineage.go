@@ -40,11 +40,15 @@ func (db *DB) checkFence() error {
 	if err != nil {
 		return err
 	}
+	moved, reopen, err := db.checkMoved()
+	if err != nil {
+		return err
+	}
 	if db.cfg.Fence == "" {
 		if known {
 			return fmt.Errorf("%w: the database needs its fence", ErrFence)
 		}
-		if db.life.pending {
+		if db.life.pending || reopen {
 			return db.rollBack(db.life.note)
 		}
 		return nil
@@ -63,7 +67,7 @@ func (db *DB) checkFence() error {
 	if foreign || known && id != db.fence.ID {
 		return fmt.Errorf("%w: it belongs to another database", ErrFence)
 	}
-	if db.seq < db.fence.Seq {
+	if reopen || db.seq < db.fence.Seq && !moved {
 		return db.rollBack(db.fence.Note)
 	}
 	if db.life.pending {
@@ -104,6 +108,7 @@ func (db *DB) rollBack(note []byte) error {
 	return db.persistAlone(func(tx *Tx) error {
 		tx.SetNote(note)
 		tx.batch.add(string(lifeKey), change{kind: changePut, value: record})
+		tx.batch.add(string(movedKey), change{kind: changeDelete})
 		return db.cfg.OnRollback(tx, bytes.Clone(note))
 	})
 }

@@ -19,7 +19,8 @@ type DB struct {
 }
 
 // Open connects, checks that the database has these schemas in this program's
-// versions, and that it loses nothing. It changes nothing.
+// versions, that it loses nothing, and that nothing is being moved into it
+// ([ErrMoving]). It changes nothing.
 func Open(ctx context.Context, cfg Config, schemas ...Schema) (*DB, error) {
 	p, err := cfg.pool()
 	if err != nil {
@@ -43,7 +44,10 @@ func (db *DB) begin(ctx context.Context, accept []Risk, schemas []Schema) error 
 			return err
 		}
 	}
-	return db.checkRisks(ctx, accept, schemas)
+	if err := db.checkRisks(ctx, accept, schemas); err != nil {
+		return err
+	}
+	return db.checkMove(ctx, schemas)
 }
 
 // Close waits for calls under way and closes the connections.

@@ -71,6 +71,12 @@ func (s Schema) migrations() (out []migration) {
 func (db *DB) checkVersion(ctx context.Context, s Schema) error {
 	var got int
 	err := db.Read(ctx, "select "+s.Name+".schema_version()", nil, One(&got))
+	return s.judgeVersion(got, err)
+}
+
+// judgeVersion says whether the schema is of this program's version, by what
+// schema_version returned.
+func (s Schema) judgeVersion(got int, err error) error {
 	switch code := Code(err); {
 	case code == "3F000", code == "42883": // no such schema, no such function
 		return fmt.Errorf("%w: %s is not set up", ErrVersion, s.Name)

@@ -15,7 +15,7 @@ import (
 )
 
 // Schemas are what an issuer's database has.
-var Schemas = []postgres.Schema{postgres.FenceSchema, database.Schema}
+var Schemas = []postgres.Schema{postgres.MoveSchema, postgres.FenceSchema, database.Schema}
 
 // store is the open store of allowances, whatever its engine.
 type store interface {
