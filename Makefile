@@ -37,12 +37,13 @@ test-engines: engines ## every suite on PostgreSQL; SHORT=-short leaves out conn
 	PGTEST_REQUIRED=1 go test -count 1 -timeout 40m -run 'Replicas|Databases' ./bench ./cmd/pseudods
 
 # A policy that forbids to start daemons keeps Debian's own cluster down.
-engines: ## installs PostgreSQL, if it is not there
-	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+engines: ## installs PostgreSQL and PL/Proxy, if they are not there
+	@if ! ls /usr/lib/postgresql/*/bin/initdb /usr/lib/postgresql/*/lib/plproxy.so >/dev/null 2>&1; then \
 	  policy=/usr/sbin/policy-rc.d; made=; \
 	  if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; made=1; fi; \
 	  trap '[ -z "$$made" ] || rm -f $$policy' EXIT; \
-	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q postgresql; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q postgresql && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -q "postgresql-$$(ls /usr/lib/postgresql | sort -n | tail -n 1)-plproxy"; \
 	fi
 
 # The packages that start goroutines or are used from many.

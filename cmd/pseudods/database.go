@@ -35,8 +35,11 @@ func database(args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "check" {
 		return databaseCheck(args[1:], stdout, stderr)
 	}
+	if len(args) > 0 && (args[0] == "shards" || args[0] == "router" || args[0] == "split") {
+		return databaseShards(args[0], args[1:], stdout, stderr)
+	}
 	if len(args) == 0 || args[0] != "migrate" {
-		fmt.Fprintln(stderr, "usage: pseudods database script|migrate|check [flags]")
+		fmt.Fprintln(stderr, "usage: pseudods database script|migrate|shards|router|split|check [flags]")
 		return errUsage
 	}
 	f := newFlags("database migrate", stderr)

@@ -137,6 +137,11 @@ func Open(path string) (*File, error) {
 func Create(path string) (*File, error) {
 	var s State
 	rand.Read(s.ID[:])
+	return CreateFrom(path, s)
+}
+
+// CreateFrom writes a new file that says the same as another one.
+func CreateFrom(path string, s State) (*File, error) {
 	slot, err := s.Marshal()
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ type DB struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
 	writes  atomic.Int64 // calls of Write
+	shards  int          // behind a router; 0 if this is none
 }
 
 // Open connects, checks that the database has these schemas in this program's
@@ -44,7 +45,14 @@ func (db *DB) begin(ctx context.Context, accept []Risk, schemas []Schema) error 
 			return err
 		}
 	}
-	if err := db.checkRisks(ctx, accept, schemas); err != nil {
+	if err := db.findShards(ctx); err != nil {
+		return err
+	}
+	check := db.checkRisks
+	if db.shards > 0 {
+		check = db.checkShards
+	}
+	if err := check(ctx, accept, schemas); err != nil {
 		return err
 	}
 	return db.checkMove(ctx, schemas)
@@ -143,7 +151,7 @@ func (db *DB) repeat(ctx context.Context, attempt func(context.Context) (sent bo
 		if errors.As(err, &stop) {
 			return stop.settle(ambiguous)
 		}
-		v := judge(err, sent)
+		v := db.judge(err, sent)
 		ambiguous = ambiguous || v.kind == ErrAmbiguous
 		select {
 		case <-bounded.Done():

@@ -14,7 +14,10 @@ import (
 var dutyFiles embed.FS
 
 // DutySchema is what [Duties] need in the database.
-var DutySchema = Schema{Name: "duty", Migrations: subdirectory(fs.Sub(dutyFiles, "duties"))}
+var DutySchema = Schema{Name: "duty", Migrations: subdirectory(fs.Sub(dutyFiles, "duties")), Routing: Routing{
+	Functions: map[string]Route{"claim": OnFirst(), "leave": OnFirst()},
+	Tables:    map[string]Placement{"duty": {}},
+}}
 
 // Duties are what one of the processes that use a database does for all. Each is
 // taken by a lease on the database's clock, so that another process takes it over

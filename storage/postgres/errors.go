@@ -62,6 +62,25 @@ func judge(err error, sent bool) verdict {
 	return verdict{ErrAmbiguous, true}
 }
 
+// judge is [judge] for a call that may have gone through a router. That passes on a
+// shard's refusals, but tells everything else as an ERROR of its own: that a shard
+// ended the session, or was lost before it answered. And others may have done their
+// part.
+func (db *DB) judge(err error, sent bool) verdict {
+	v := judge(err, sent)
+	var pg *pgconn.PgError
+	if db.shards == 0 || !errors.As(err, &pg) {
+		return v
+	}
+	if class := pg.Code[:min(2, len(pg.Code))]; class == "XX" {
+		v = verdict{ErrUnavailable, true}
+	}
+	if sent && v.kind != ErrRefused {
+		v.kind = ErrAmbiguous
+	}
+	return v
+}
+
 // Code returns the SQLSTATE of a refusal, or "".
 func Code(err error) string {
 	var r *refusal

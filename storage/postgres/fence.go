@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +27,15 @@ func subdirectory(f fs.FS, err error) fs.FS {
 }
 
 // FenceSchema is what [OpenFence] needs in the database.
-var FenceSchema = Schema{Name: "fence", Migrations: subdirectory(fs.Sub(migrationFiles, "migrations"))}
+var FenceSchema = Schema{Name: "fence", Migrations: subdirectory(fs.Sub(migrationFiles, "migrations")), Routing: Routing{
+	Functions: map[string]Route{
+		"look_at": ByPart(), "admit_at": ByPart(), "rolled_back_at": ByPart(), "advance_at": ByPart(),
+		"look": Internal(), "admit": Internal(), "rolled_back": Internal(), "advance": Internal(), "hold": Internal(),
+	},
+	// The witnesses of a shard go on with its copy.
+	Tables:  map[string]Placement{"witness": {Copied: true}, "lineage": {Copied: true}},
+	Renewed: []string{"update fence.lineage set restores = 0"},
+}}
 
 var (
 	// ErrFence: the fence is missing, damaged, or belongs to another database.
@@ -41,7 +51,8 @@ const codeRolledBack = "PF001"
 // FenceConfig says where a process keeps its fence.
 type FenceConfig struct {
 	// Path is the fence file: in a directory that exists, and that is not restored
-	// together with the database. Each process has one of its own.
+	// together with the database. Each process has one of its own, and behind a router
+	// one more for each further shard, with the shard's number after its name.
 	Path string
 	// Join says that this process is a new one beside those that use the database.
 	// Without it a database that has been used is refused to a process without a
@@ -49,10 +60,10 @@ type FenceConfig struct {
 	Join bool
 	// OnRollback closes what can no longer be judged, before anything else is done
 	// with a database that is older than the fence. If it is nil such a database is
-	// refused with [ErrRolledBack]. note is what the fence says; whole
-	// says that the database was not yet closed by another process that noticed.
+	// refused with [ErrRolledBack]. part is the number of the shard, note is what its
+	// fence says; whole says that the database was not yet closed by another process that noticed.
 	// It may be called again after a crash.
-	OnRollback func(ctx context.Context, note []byte, whole bool) error
+	OnRollback func(ctx context.Context, part int, note []byte, whole bool) error
 }
 
 // Fence is how a process knows that the database still has all that it was told
@@ -66,8 +77,15 @@ type FenceConfig struct {
 // database refuses those that do not follow. The first process that finds it stops
 // all others, until they are started again. What it cannot find is that a copy lacks
 // only what other processes did: they find it when they start.
-type Fence struct {
+//
+// Behind a router each shard has a number of its own, as each can be put back
+// alone.
+type Fence struct{ witnesses []*witness }
+
+// witness watches over one shard.
+type witness struct {
 	db       *DB
+	part     int // the number of the shard
 	file     *fence.File
 	restores int
 	failed   atomic.Bool
@@ -87,35 +105,77 @@ const beatEvery = time.Second
 
 // OpenFence opens the fence of a database that has [FenceSchema], and makes one in
 // a new database.
-func OpenFence(ctx context.Context, db *DB, cfg FenceConfig) (*Fence, error) {
-	file, err := fence.Open(cfg.Path)
-	fresh := errors.Is(err, os.ErrNotExist)
-	if fresh {
-		file, err = newFence(ctx, db, cfg)
+func OpenFence(ctx context.Context, db *DB, cfg FenceConfig) (_ *Fence, err error) {
+	f := new(Fence)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	fresh := make([]bool, db.Shards())
+	for part := range db.Shards() { // all files before the first number moves
+		path := cfg.path(part)
+		file, err := fence.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			file, fresh[part], err = newFence(ctx, db, cfg, part)
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.witnesses = append(f.witnesses, &witness{db: db, part: part, file: file, stop: func() {}})
 	}
-	if err != nil {
-		return nil, err
+	for part, w := range f.witnesses {
+		if err := w.begin(ctx, fresh[part], cfg.OnRollback); err != nil {
+			return nil, err
+		}
 	}
-	f := &Fence{db: db, file: file}
-	if err := f.begin(ctx, fresh, cfg.OnRollback); err != nil {
-		return nil, errors.Join(err, file.Close())
+	for _, w := range f.witnesses {
+		beat, stop := context.WithCancel(context.WithoutCancel(ctx))
+		w.stop = stop
+		w.beating.Go(func() { w.beat(beat) })
 	}
-	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
-	f.stop = stop
-	f.beating.Go(func() { f.beat(beat) })
 	return f, nil
 }
 
-// newFence makes a fence file for a process that has none.
-func newFence(ctx context.Context, db *DB, cfg FenceConfig) (*fence.File, error) {
-	v, err := db.look(ctx, [16]byte{})
+func (c *FenceConfig) path(part int) string {
+	if part == 0 {
+		return c.Path
+	}
+	return fmt.Sprint(c.Path, ".", part)
+}
+
+// newFence makes a fence file for a process that has none. A shard that a split
+// made knows the process by the one that it was a part of.
+func newFence(ctx context.Context, db *DB, cfg FenceConfig, part int) (file *fence.File, fresh bool, err error) {
+	if part > 0 {
+		if file, err := inherit(ctx, db, cfg, part); file != nil || err != nil {
+			return file, false, err
+		}
+	}
+	v, err := db.look(ctx, part, [16]byte{})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if v.others > 0 && !cfg.Join {
-		return nil, fmt.Errorf("%w: missing, and the database has been used", ErrFence)
+		return nil, false, fmt.Errorf("%w: missing, and the database has been used", ErrFence)
 	}
-	return fence.Create(cfg.Path)
+	file, err = fence.Create(cfg.path(part))
+	return file, true, err
+}
+
+// inherit makes a file of that of the shard which this one was a part of, if this one
+// has all that the file counts.
+func inherit(ctx context.Context, db *DB, cfg FenceConfig, part int) (*fence.File, error) {
+	before, err := fence.Open(cfg.path(part &^ (1 << (bits.Len(uint(part)) - 1))))
+	if err != nil {
+		return nil, err // it was opened before
+	}
+	defer before.Close()
+	v, err := db.look(ctx, part, before.ID)
+	if err != nil || !v.known || v.number == nil || uint64(*v.number) < before.Seq {
+		return nil, err
+	}
+	return fence.CreateFrom(cfg.path(part), fence.State{ID: before.ID, Seq: before.Seq, Note: before.Note})
 }
 
 // view is what the database knows of a witness.
@@ -126,20 +186,20 @@ type view struct {
 	restores int
 }
 
-func (db *DB) look(ctx context.Context, id [16]byte) (v view, err error) {
-	err = db.Read(ctx, "select * from fence.look($1)", []any{id[:]}, One(&v.known, &v.number, &v.others, &v.restores))
+func (db *DB) look(ctx context.Context, part int, id [16]byte) (v view, err error) {
+	err = db.Read(ctx, "select * from fence.look_at($1, $2)", []any{part, id[:]}, One(&v.known, &v.number, &v.others, &v.restores))
 	return v, err
 }
 
 // begin compares the database with the file. A file of number 0 that the database
 // does not know is a beginning cut short, or that of a database that is empty.
-func (f *Fence) begin(ctx context.Context, fresh bool, onRollback func(context.Context, []byte, bool) error) error {
-	v, err := f.db.look(ctx, f.file.ID)
+func (w *witness) begin(ctx context.Context, fresh bool, onRollback func(context.Context, int, []byte, bool) error) error {
+	v, err := w.db.look(ctx, w.part, w.file.ID)
 	if err != nil {
 		return err
 	}
 	stopped := v.known && v.number == nil
-	older := !v.known && f.file.Seq > 0 || v.known && v.number != nil && uint64(*v.number) < f.file.Seq
+	older := !v.known && w.file.Seq > 0 || v.known && v.number != nil && uint64(*v.number) < w.file.Seq
 	if fresh && v.known {
 		return fmt.Errorf("%w: number", ErrFence) // two random ids are equal
 	}
@@ -147,40 +207,49 @@ func (f *Fence) begin(ctx context.Context, fresh bool, onRollback func(context.C
 		return ErrRolledBack
 	}
 	if (older || stopped) && onRollback != nil {
-		if err := onRollback(ctx, f.file.Note, older); err != nil {
+		if err := onRollback(ctx, w.part, w.file.Note, older); err != nil {
 			return err
 		}
 	}
-	call, args := "select fence.admit($1, $2)", []any{f.file.ID[:], int64(f.file.Seq)}
+	call, args := "select fence.admit_at($1, $2, $3)", []any{w.part, w.file.ID[:], int64(w.file.Seq)}
 	if older {
-		restores := max(v.restores, int(f.file.Restores)) + 1
-		call, args = "select fence.rolled_back($1, $2, $3)", append(args, restores)
+		restores := max(v.restores, int(w.file.Restores)) + 1
+		call, args = "select fence.rolled_back_at($1, $2, $3, $4)", append(args, restores)
 	}
-	if err := f.db.Write(ctx, call, args, One(&f.restores)); err != nil {
+	if err := w.db.Write(ctx, call, args, One(&w.restores)); err != nil {
 		return err
 	}
-	if v, err = f.db.look(ctx, f.file.ID); err != nil {
+	if v, err = w.db.look(ctx, w.part, w.file.ID); err != nil {
 		return err
 	}
 	if v.number == nil {
 		return ErrRolledBack // by another process, just now
 	}
-	f.file.Restores = uint32(f.restores)
-	f.seen.Store(f.db.writes.Load())
-	return f.file.Advance(uint64(*v.number))
+	w.file.Restores = uint32(w.restores)
+	w.seen.Store(w.db.writes.Load())
+	return w.file.Advance(uint64(*v.number))
 }
 
-// Restores is how often the database was replaced by an older copy of itself.
-func (f *Fence) Restores() int { return f.restores }
+// Restores is how often the database, or some shard of it, was replaced by an older
+// copy of itself.
+func (f *Fence) Restores() (n int) {
+	for _, w := range f.witnesses {
+		n += w.restores
+	}
+	return n
+}
 
 // Failed reports whether the fence takes no more.
-func (f *Fence) Failed() bool { return f.failed.Load() }
+func (f *Fence) Failed() bool {
+	return slices.ContainsFunc(f.witnesses, func(w *witness) bool { return w.failed.Load() })
+}
 
-// Note returns the note that the file has.
-func (f *Fence) Note() []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.file.Note
+// Note returns the note that the file of a shard has.
+func (f *Fence) Note(part int) []byte {
+	w := f.witnesses[part]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file.Note
 }
 
 // Write calls the database with the witness and its next number, and hands that to
@@ -190,46 +259,53 @@ type Write func(ctx context.Context, witness []byte, number int64) (at int64, er
 
 // Do carries a write out. When it returns nil that is durable and watched over,
 // and the note, unless it is nil, is the fence's: at most [fence.MaxNote] octets; with
-// a note, write must advance. Calls wait for each other: put many things into one.
-func (f *Fence) Do(ctx context.Context, note []byte, write Write) error {
+// a note, write must advance. It writes to one shard. Calls for it wait for each
+// other: put many things into one.
+func (f *Fence) Do(ctx context.Context, part int, note []byte, write Write) error {
+	return f.witnesses[part].do(ctx, note, write)
+}
+
+func (w *witness) do(ctx context.Context, note []byte, write Write) error {
 	if len(note) > fence.MaxNote {
 		return fence.ErrNote
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.failed.Load() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed.Load() {
 		return ErrRolledBack
 	}
-	number := f.file.Seq + 1
-	at, err := write(ctx, f.file.ID[:], int64(number))
+	number := w.file.Seq + 1
+	at, err := write(ctx, w.file.ID[:], int64(number))
 	if Code(err) == codeRolledBack {
-		f.failed.Store(true)
+		w.failed.Store(true)
 		return fmt.Errorf("%w: %w", ErrRolledBack, err)
 	}
 	if err != nil {
 		return err
 	}
-	f.seen.Store(f.db.writes.Load())
+	w.seen.Store(w.db.writes.Load())
 	if uint64(at) != number {
 		return nil
 	}
 	if note != nil {
-		f.file.Note = note
+		w.file.Note = note
 	}
-	if err := f.file.Advance(number); err != nil {
-		f.failed.Store(true) // what is in the file is not known now
+	if err := w.file.Advance(number); err != nil {
+		w.failed.Store(true) // what is in the file is not known now
 		return fmt.Errorf("%w: fence: %w", ErrAmbiguous, err)
 	}
 	return nil
 }
 
-// Step is what [Fence.Do] is given when there is nothing to write.
-func (f *Fence) Step(ctx context.Context, witness []byte, number int64) (at int64, err error) {
-	err = f.db.Write(ctx, "select fence.advance($1, $2)", []any{witness, number}, One(&at))
+// Step returns what [Fence.Do] is given when there is nothing to write.
+func (f *Fence) Step(part int) Write { return f.witnesses[part].step }
+
+func (w *witness) step(ctx context.Context, witness []byte, number int64) (at int64, err error) {
+	err = w.db.Write(ctx, "select fence.advance_at($1, $2, $3)", []any{w.part, witness, number}, One(&at))
 	return at, err
 }
 
-func (f *Fence) beat(ctx context.Context) {
+func (w *witness) beat(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
@@ -238,16 +314,19 @@ func (f *Fence) beat(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if f.seen.Load() != f.db.writes.Load() && !f.failed.Load() {
+		if w.seen.Load() != w.db.writes.Load() && !w.failed.Load() {
 			// What fails is noted by Do, or tried again.
-			_ = f.Do(ctx, nil, f.Step)
+			_ = w.do(ctx, nil, w.step)
 		}
 	}
 }
 
 // Close ends the use of the fence.
-func (f *Fence) Close() error {
-	f.stop()
-	f.beating.Wait()
-	return f.file.Close()
+func (f *Fence) Close() (err error) {
+	for _, w := range f.witnesses {
+		w.stop()
+		w.beating.Wait()
+		err = errors.Join(err, w.file.Close())
+	}
+	return err
 }

@@ -18,7 +18,10 @@ import (
 var moveFiles embed.FS
 
 // MoveSchema is what [OpenMove] needs in the database. Open looks into it.
-var MoveSchema = Schema{Name: "move", Migrations: subdirectory(fs.Sub(moveFiles, "moves"))}
+var MoveSchema = Schema{Name: "move", Migrations: subdirectory(fs.Sub(moveFiles, "moves")), Routing: Routing{
+	Functions: map[string]Route{"in_move": OnAll("select bool_or(r) from ROWS r")},
+	Tables:    map[string]Placement{"store": {Copied: true}, "state": {Copied: true}},
+}}
 
 var (
 	// ErrMoving: stores are being moved into the database, and no server may use it

@@ -52,8 +52,7 @@ func (e *RiskError) Error() string {
 // An owner of the schemas without pg_read_all_stats sees how many standbys there
 // are, and not of which kind: then all count as asynchronous. See [Script].
 func (db *DB) checkRisks(ctx context.Context, accept []Risk, schemas []Schema) error {
-	var commit, fsync, pages, names string
-	var unlogged, standbys, behind int
+	var d durability
 	all := make([]string, len(schemas))
 	if len(schemas) == 0 {
 		panic("postgres: a database without a schema")
@@ -65,17 +64,31 @@ func (db *DB) checkRisks(ctx context.Context, accept []Risk, schemas []Schema) e
 	current_setting('synchronous_standby_names'),
 	(select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relpersistence = 'u' and n.nspname = any($1)),
 	s.streaming, s.asynchronous from `+schemas[0].Name+`.standbys() s`,
-		[]any{all}, One(&commit, &fsync, &pages, &names, &unlogged, &standbys, &behind))
+		[]any{all}, One(d.columns()...))
 	if err != nil {
 		return err
 	}
+	return d.check(accept)
+}
+
+// durability is what a server says of it.
+type durability struct {
+	commit, fsync, pages, names string
+	unlogged, standbys, behind  int
+}
+
+func (d *durability) columns() []any {
+	return []any{&d.commit, &d.fsync, &d.pages, &d.names, &d.unlogged, &d.standbys, &d.behind}
+}
+
+func (d *durability) check(accept []Risk) error {
 	has := map[Risk]bool{
-		RiskCommitNotSynced:     commit == "off",
-		RiskNoFsync:             fsync == "off",
-		RiskTornPages:           pages == "off",
-		RiskUnlogged:            unlogged > 0,
-		RiskAsynchronous:        standbys > 0 && (names == "" || commit == "local"),
-		RiskAsynchronousStandby: names != "" && behind > 0,
+		RiskCommitNotSynced:     d.commit == "off",
+		RiskNoFsync:             d.fsync == "off",
+		RiskTornPages:           d.pages == "off",
+		RiskUnlogged:            d.unlogged > 0,
+		RiskAsynchronous:        d.standbys > 0 && (d.names == "" || d.commit == "local"),
+		RiskAsynchronousStandby: d.names != "" && d.behind > 0,
 	}
 	var found []Risk
 	for _, r := range risks {

@@ -19,6 +19,8 @@ type Schema struct {
 	// applied in one transaction with the schema as search path. A file that was
 	// released must not change any more.
 	Migrations fs.FS
+	// Routing is for databases that are sharded.
+	Routing Routing
 }
 
 type migration struct {
@@ -125,7 +127,7 @@ func asOwner(ctx context.Context, cfg Config, f func(*pgx.Conn) error) error {
 		return describe(judge(err, true).kind, err)
 	}
 	err = f(conn)
-	if err == nil || errors.Is(err, ErrVersion) || errors.Is(err, ErrConfig) {
+	if err == nil || errors.Is(err, ErrVersion) || errors.Is(err, ErrConfig) || errors.Is(err, ErrRoute) {
 		return err
 	}
 	// An owner at work sees the server's own words: there are no users' values in

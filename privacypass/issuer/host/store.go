@@ -95,7 +95,7 @@ func openDatabase(s *postgres.Settings, fence string, acceptRestored bool) (*sha
 	}
 	config := postgres.FenceConfig{Path: fence, Join: s.Join}
 	if acceptRestored {
-		config.OnRollback = func(context.Context, []byte, bool) error { return nil }
+		config.OnRollback = func(context.Context, int, []byte, bool) error { return nil }
 	}
 	f, err := postgres.OpenFence(ctx, db, config)
 	if err != nil {

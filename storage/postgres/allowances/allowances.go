@@ -24,7 +24,7 @@ import (
 var files embed.FS
 
 // Schema is the schema of the databases that [New] takes.
-var Schema = postgres.Schema{Name: "allowances", Migrations: must(fs.Sub(files, "migrations"))}
+var Schema = postgres.Schema{Name: "allowances", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
 
 func must(f fs.FS, err error) fs.FS {
 	if err != nil {

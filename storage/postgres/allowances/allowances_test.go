@@ -26,9 +26,17 @@ type opened struct {
 }
 
 func TestConformance(t *testing.T) {
+	conform(t, func(t *testing.T) *pgtest.Database { return pgtest.New(t, allowances.Schema) })
+}
+
+func TestConformanceSharded(t *testing.T) {
+	conform(t, func(t *testing.T) *pgtest.Database { return pgtest.NewSharded(t, 2, allowances.Schema) })
+}
+
+func conform(t *testing.T, database func(*testing.T) *pgtest.Database) {
 	storetest.Run(t, storetest.Driver{
 		Open: func(t *testing.T) attester.Store {
-			d := pgtest.New(t, allowances.Schema)
+			d := database(t)
 			db := d.Open(t)
 			return opened{allowances.New(db), db, d}
 		},

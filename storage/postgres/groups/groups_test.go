@@ -24,16 +24,24 @@ func TestStore(t *testing.T) {
 	grouptest.Run(t, func(t *testing.T) grouptest.Site { return newSite(t) })
 }
 
-// site is a database behind a proxy that can lose its connections.
+// TestStoreSharded: a router with two shards is a store as any other.
+func TestStoreSharded(t *testing.T) {
+	grouptest.Run(t, func(t *testing.T) grouptest.Site {
+		d, proxies := pgtest.NewBehindProxies(t, 2, groups.Schema)
+		return &site{Database: d, proxies: proxies}
+	})
+}
+
+// site is a database behind proxies that can lose its connections.
 type site struct {
 	*pgtest.Database
-	proxy *pgtest.Proxy
-	open  *store
+	proxies pgtest.Proxies
+	open    *store
 }
 
 func newSite(t *testing.T) *site {
 	d := pgtest.New(t, groups.Schema)
-	return &site{Database: d, proxy: pgtest.NewProxy(t, d.Cluster())}
+	return &site{Database: d, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}}
 }
 
 type store struct {
@@ -44,8 +52,8 @@ type store struct {
 func (s *store) Close() error { return s.db.Close() }
 
 func (s *site) Open() (grouptest.Store, error) {
-	s.proxy.Disarm()
-	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxy.URL(s.Database), Timeout: time.Second}, groups.Schema)
+	s.proxies.Disarm()
+	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxies.URL(s.Database), Timeout: time.Second}, groups.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +70,10 @@ func (s *site) Steps() int {
 	if testing.Short() {
 		return 0
 	}
-	return pgtest.Cuts
+	return s.proxies.Steps()
 }
 
-func (s *site) Fail(step int) { s.proxy.Arm(pgtest.Cut(step), -1) }
+func (s *site) Fail(step int) { s.proxies.Arm(step, -1) }
 
 // TestLostAnswers: a batch whose answers are lost a few times is made once, and
 // its caller hears so; one that lost meanwhile against another is not told that
@@ -82,23 +90,23 @@ func TestLostAnswers(t *testing.T) {
 		return &ds.Batch{Base: base, Puts: []ds.Record{{Key: []byte("a"), Value: fmt.Append(nil, base)}}, Messages: []ds.Message{{Lane: ds.Lane{1}, Parts: [][]byte{[]byte("m")}}}}
 	}
 	for base := range uint64(4) {
-		s.proxy.Arm(pgtest.BeforeAnswer, int(base))
-		if err := st.Commit(t.Context(), group, batch(base)); err != nil || s.proxy.Disarm() != int(base) {
+		s.proxies.Arm(int(pgtest.BeforeAnswer), int(base))
+		if err := st.Commit(t.Context(), group, batch(base)); err != nil || s.proxies.Disarm() != int(base) {
 			t.Fatalf("batch %d: %v", base, err)
 		}
 		if got, err := st.Read(t.Context(), group, nil); err != nil || got.Version != base+1 || got.Sequence != base+1 {
 			t.Fatalf("after batch %d: %+v, %v", base, got, err)
 		}
 	}
-	s.proxy.Arm(pgtest.BeforeAnswer, 1)
+	s.proxies.Arm(int(pgtest.BeforeAnswer), 1)
 	if err := st.Commit(t.Context(), group, batch(0)); !errors.Is(err, postgres.ErrAmbiguous) {
 		t.Fatalf("a batch that may be the one that was made: %v", err)
 	}
-	s.proxy.Disarm()
+	s.proxies.Disarm()
 	if err := st.Commit(t.Context(), group, batch(0)); !errors.Is(err, ds.ErrConflict) {
 		t.Fatalf("a batch that was answered: %v", err)
 	}
-	s.proxy.Arm(pgtest.BeforeAnswer, 2)
+	s.proxies.Arm(int(pgtest.BeforeAnswer), 2)
 	if err := st.Done(t.Context(), group, ds.Lane{1}, 2); err != nil {
 		t.Fatal(err)
 	}

@@ -20,27 +20,27 @@ type spending struct {
 	answer    chan error
 }
 
-// enqueue reports whether the ledger is open. It waits while the queue is full.
+// enqueue reports whether the ledger is open. It waits while the queue of the key's
+// shard is full.
 func (l *Ledger) enqueue(s *spending) bool {
 	l.closing.RLock()
 	defer l.closing.RUnlock()
 	if l.closed {
 		return false
 	}
-	l.queue <- s
+	l.queues[l.shard(s.key)] <- s
 	return true
 }
 
-// run binds tokens until the ledger is closed: what came while a batch was on its
-// way is the next one.
-func (l *Ledger) run() {
-	defer close(l.done)
-	for first := range l.queue {
+// run binds the tokens of a shard until the ledger is closed: what came while a batch
+// was on its way is the next one.
+func (l *Ledger) run(queue chan *spending) {
+	for first := range queue {
 		waiting := []*spending{first}
 	gather:
 		for len(waiting) < maxBatch {
 			select {
-			case s, ok := <-l.queue:
+			case s, ok := <-queue:
 				if !ok {
 					break gather
 				}
@@ -81,7 +81,7 @@ func (l *Ledger) spend(batch []*spending) {
 	}
 	verdicts := make([]error, len(batch))
 	var judged int
-	err := l.fence.Do(ctx, nil, func(ctx context.Context, witness []byte, number int64) (at int64, err error) {
+	err := l.fence.Do(ctx, l.shard(key), nil, func(ctx context.Context, witness []byte, number int64) (at int64, err error) {
 		err = l.db.Write(ctx, "select * from spent.spend($1, $2, $3, $4, $5)", []any{key[:], nullifiers, tags, witness, number}, func(r postgres.Rows) error {
 			for judged = 0; r.Next(); judged++ {
 				var ordinal int

@@ -19,7 +19,10 @@ func (l *Ledger) OpenEpoch(ctx context.Context, e tokens.Epoch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := l.know(ctx, []privacypass.KeyID{e.KeyID}, func(ctx context.Context, witness []byte, number int64) (int64, error) {
+	if err := l.checkRoom(ctx, e.KeyID); err != nil {
+		return classify(err)
+	}
+	err := l.know(ctx, l.shard(e.KeyID), []privacypass.KeyID{e.KeyID}, func(ctx context.Context, witness []byte, number int64) (int64, error) {
 		var s state
 		err := l.db.Write(ctx, "select spent.open_epoch($1, $2, $3, $4, $5)",
 			[]any{e.KeyID[:], int64(min(e.Capacity, 1<<62)), tokens.MaxEpochs, witness, number}, postgres.One(&s))
@@ -32,6 +35,23 @@ func (l *Ledger) OpenEpoch(ctx context.Context, e tokens.Epoch) error {
 		return classify(err)
 	}
 	return nil
+}
+
+// checkRoom counts the epochs of all shards, of which each limits its own. Two
+// processes that open epochs at the same moment can come out one above the limit.
+func (l *Ledger) checkRoom(ctx context.Context, key privacypass.KeyID) error {
+	if l.db.Shards() == 1 {
+		return nil
+	}
+	state, err := l.state(ctx, key)
+	if err != nil || state != "unknown" {
+		return err
+	}
+	open, _, err := l.epochs(ctx)
+	if err == nil && len(open) >= tokens.MaxEpochs {
+		err = tokens.ErrTooManyEpochs
+	}
+	return err
 }
 
 // Epochs returns the keys of the epochs that are open.
@@ -74,27 +94,29 @@ func keyID(b []byte) (id privacypass.KeyID, err error) {
 	return privacypass.KeyID(b), nil
 }
 
-// know carries a step out, and makes keys known with it: it puts them into the
-// fence's note, and from then on Spend takes their tokens.
-func (l *Ledger) know(ctx context.Context, keys []privacypass.KeyID, write postgres.Write) error {
+// know carries a step out in a shard, and makes keys of it known with that: it puts
+// them into the fence's note, and from then on Spend takes their tokens.
+func (l *Ledger) know(ctx context.Context, part int, keys []privacypass.KeyID, write postgres.Write) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := maps.Clone(l.known)
 	for _, key := range keys {
 		known[key] = true
 	}
-	if err := l.fence.Do(ctx, note(known), write); err != nil {
+	if err := l.fence.Do(ctx, part, l.note(part, known), write); err != nil {
 		return err
 	}
 	l.known = known
 	return nil
 }
 
-// note lists keys, for the fence: 32 octets each.
-func note(keys map[privacypass.KeyID]bool) []byte {
+// note lists those keys that are a shard's, for its fence: 32 octets each.
+func (l *Ledger) note(part int, keys map[privacypass.KeyID]bool) []byte {
 	b := []byte{}
 	for _, key := range slices.SortedFunc(maps.Keys(keys), func(a, b privacypass.KeyID) int { return bytes.Compare(a[:], b[:]) }) {
-		b = append(b, key[:]...)
+		if l.shard(key) == part {
+			b = append(b, key[:]...)
+		}
 	}
 	return b
 }
@@ -123,7 +145,8 @@ func (l *Ledger) mayKnow(ctx context.Context, key privacypass.KeyID) error {
 	if err := l.refusal(ctx, key); err != nil {
 		return err
 	}
-	return l.know(ctx, []privacypass.KeyID{key}, l.fence.Step)
+	part := l.shard(key)
+	return l.know(ctx, part, []privacypass.KeyID{key}, l.fence.Step(part))
 }
 
 // RetireEpoch implements [tokens.Ledger]. If it fails, repeat it; Open finishes
@@ -132,7 +155,7 @@ func (l *Ledger) RetireEpoch(ctx context.Context, key privacypass.KeyID) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := l.fence.Do(ctx, nil, func(ctx context.Context, witness []byte, number int64) (int64, error) {
+	err := l.fence.Do(ctx, l.shard(key), nil, func(ctx context.Context, witness []byte, number int64) (int64, error) {
 		return number, l.db.Write(ctx, "select spent.retire($1, $2, $3)", []any{key[:], witness, number}, nil)
 	})
 	if err == nil {
@@ -153,7 +176,7 @@ func (l *Ledger) drop(ctx context.Context, key privacypass.KeyID) error {
 }
 
 // fenceEpochs is for [postgres.FenceConfig.OnRollback].
-func (l *Ledger) fenceEpochs(ctx context.Context, note []byte, whole bool) error {
+func (l *Ledger) fenceEpochs(ctx context.Context, part int, note []byte, whole bool) error {
 	known, err := parseNote(note)
 	if err != nil {
 		return err
@@ -162,5 +185,5 @@ func (l *Ledger) fenceEpochs(ctx context.Context, note []byte, whole bool) error
 	for key := range known {
 		keys = append(keys, key[:])
 	}
-	return l.db.Write(ctx, "select spent.fence_epochs($1, $2)", []any{keys, whole}, nil)
+	return l.db.Write(ctx, "select spent.fence_epochs_at($1, $2, $3)", []any{part, keys, whole}, nil)
 }

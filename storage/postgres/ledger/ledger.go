@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // Schema is what a ledger needs in its database, beside [postgres.FenceSchema].
-var Schema = postgres.Schema{Name: "spent", Migrations: must(fs.Sub(files, "migrations"))}
+var Schema = postgres.Schema{Name: "spent", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
 
 func must(f fs.FS, err error) fs.FS {
 	if err != nil {
@@ -42,13 +42,13 @@ type Config struct {
 
 // Ledger is an open ledger.
 type Ledger struct {
-	db    *postgres.DB
-	key   tokens.NullifierKey
-	fence *postgres.Fence
-	queue chan *spending
-	done  chan bool // closed when the last batch was answered
+	db      *postgres.DB
+	key     tokens.NullifierKey
+	fence   *postgres.Fence
+	queues  []chan *spending // of each shard
+	running sync.WaitGroup   // ends when the last batch was answered
 
-	// closing is held for reading while something is put into the queue.
+	// closing is held for reading while something is put into a queue.
 	closing sync.RWMutex
 	closed  bool
 
@@ -63,7 +63,7 @@ var _ tokens.Ledger = (*Ledger)(nil)
 // Open opens the ledger, closes its epochs if the database is older than its
 // fence, and finishes retirements that were cut short.
 func Open(ctx context.Context, cfg Config) (*Ledger, error) {
-	l := &Ledger{db: cfg.DB, key: cfg.Key, queue: make(chan *spending, maxBatch), done: make(chan bool), known: map[privacypass.KeyID]bool{}}
+	l := &Ledger{db: cfg.DB, key: cfg.Key, known: map[privacypass.KeyID]bool{}}
 	if err := l.checkKey(ctx); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,11 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	if err := l.begin(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("ledger: %w", err), l.fence.Close())
 	}
-	go l.run()
+	for range l.db.Shards() {
+		queue := make(chan *spending, maxBatch)
+		l.queues = append(l.queues, queue)
+		l.running.Go(func() { l.run(queue) })
+	}
 	return l, nil
 }
 
@@ -102,19 +106,37 @@ func (l *Ledger) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	noted, err := parseNote(l.fence.Note())
+	for part := range l.db.Shards() {
+		if err := l.beginShard(ctx, part, open); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shard is the number of the shard that has a key's tokens.
+func (l *Ledger) shard(key privacypass.KeyID) int { return l.db.Shard(key[:], 0) }
+
+// beginShard makes those open epochs known that are in a shard.
+func (l *Ledger) beginShard(ctx context.Context, part int, open []privacypass.KeyID) error {
+	noted, err := parseNote(l.fence.Note(part))
 	if err != nil {
 		return err
 	}
+	var new []privacypass.KeyID
 	for _, key := range open {
-		if noted[key] {
+		switch {
+		case l.shard(key) != part:
+		case noted[key]:
 			l.known[key] = true
+		default:
+			new = append(new, key)
 		}
 	}
-	if len(l.known) == len(open) {
+	if new == nil {
 		return nil // a copy that lacks nothing of a ledger at rest is none
 	}
-	return l.know(ctx, open, l.fence.Step)
+	return l.know(ctx, part, new, l.fence.Step(part))
 }
 
 // Close waits for calls under way. The database stays open.
@@ -125,8 +147,10 @@ func (l *Ledger) Close() error {
 		return nil
 	}
 	l.closed = true
-	close(l.queue)
-	<-l.done
+	for _, queue := range l.queues {
+		close(queue)
+	}
+	l.running.Wait()
 	return l.fence.Close()
 }
 

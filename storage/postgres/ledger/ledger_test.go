@@ -32,18 +32,23 @@ func testKey(t testing.TB, fill byte) tokens.NullifierKey {
 	return key
 }
 
-// site is a database behind a proxy that can lose its connections, and a fence.
+// site is a database behind proxies that can lose its connections, and a fence.
 type site struct {
 	*pgtest.Database
-	t     *testing.T
-	proxy *pgtest.Proxy
-	fence string
-	open  *opened
+	t       *testing.T
+	proxies pgtest.Proxies
+	fence   string
+	open    *opened
 }
 
 func newSite(t *testing.T) *site {
 	d := pgtest.New(t, postgres.FenceSchema, ledger.Schema)
-	return &site{Database: d, t: t, proxy: pgtest.NewProxy(t, d.Cluster()), fence: filepath.Join(t.TempDir(), "fence")}
+	return &site{Database: d, t: t, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}, fence: filepath.Join(t.TempDir(), "fence")}
+}
+
+func newShardedSite(t *testing.T) *site {
+	d, proxies := pgtest.NewBehindProxies(t, 2, postgres.FenceSchema, ledger.Schema)
+	return &site{Database: d, t: t, proxies: proxies, fence: filepath.Join(t.TempDir(), "fence")}
 }
 
 // opened is a ledger with its database.
@@ -56,7 +61,7 @@ func (o *opened) Close() error { return errors.Join(o.Ledger.Close(), o.db.Close
 
 func (s *site) open1(fence string, join bool, key tokens.NullifierKey) (*opened, error) {
 	ctx := context.Background()
-	db, err := postgres.Open(ctx, postgres.Config{URL: s.proxy.URL(s.Database), Timeout: time.Second}, postgres.FenceSchema, ledger.Schema)
+	db, err := postgres.Open(ctx, postgres.Config{URL: s.proxies.URL(s.Database), Timeout: time.Second}, postgres.FenceSchema, ledger.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +73,7 @@ func (s *site) open1(fence string, join bool, key tokens.NullifierKey) (*opened,
 }
 
 func (s *site) Open() (storagetest.Ledger, error) {
-	s.proxy.Disarm()
+	s.proxies.Disarm()
 	o, err := s.open1(s.fence, false, testKey(s.t, 1))
 	if err != nil {
 		return nil, err
@@ -86,13 +91,17 @@ func (s *site) Steps() int {
 	if testing.Short() {
 		return 0
 	}
-	return pgtest.Cuts
+	return s.proxies.Steps()
 }
 
-func (s *site) Fail(step int) { s.proxy.Arm(pgtest.Cut(step), -1) }
+func (s *site) Fail(step int) { s.proxies.Arm(step, -1) }
 
 func TestINV04Conformance(t *testing.T) {
 	storagetest.TestLedger(t, func(t *testing.T) storagetest.LedgerSite { return newSite(t) })
+}
+
+func TestINV04ConformanceSharded(t *testing.T) {
+	storagetest.TestLedger(t, func(t *testing.T) storagetest.LedgerSite { return newShardedSite(t) })
 }
 
 // TestWrongKeyIsRefused: under another key every spent token would be fresh.
@@ -118,15 +127,15 @@ func TestINV04LostAnswers(t *testing.T) {
 	}
 	defer o.Close()
 	m := storagetest.NewMint("e")
-	s.proxy.Arm(pgtest.BeforeAnswer, 1)
-	if err := o.OpenEpoch(t.Context(), m.Epoch(100)); err != nil || s.proxy.Disarm() != 1 {
+	s.proxies.Arm(int(pgtest.BeforeAnswer), 1)
+	if err := o.OpenEpoch(t.Context(), m.Epoch(100)); err != nil || s.proxies.Disarm() != 1 {
 		t.Fatal(err)
 	}
 	for times := range 4 {
 		token := m.Token()
-		s.proxy.Arm(pgtest.BeforeAnswer, times)
+		s.proxies.Arm(int(pgtest.BeforeAnswer), times)
 		outcome, err := o.Spend(t.Context(), token, storagetest.Digest("a"))
-		if err != nil || times == 0 && outcome != tokens.Fresh || s.proxy.Disarm() != times {
+		if err != nil || times == 0 && outcome != tokens.Fresh || s.proxies.Disarm() != times {
 			t.Fatalf("%d answers lost: outcome %d, %v", times, outcome, err)
 		}
 		if _, err := o.Spend(t.Context(), token, storagetest.Digest("b")); !errors.Is(err, tokens.ErrDoubleSpend) {
@@ -136,8 +145,8 @@ func TestINV04LostAnswers(t *testing.T) {
 	if u, err := o.Usage(t.Context(), m.KeyID()); err != nil || u.Spent != 4 {
 		t.Fatalf("usage %+v, %v", u, err)
 	}
-	s.proxy.Arm(pgtest.BeforeAnswer, 1)
-	if err := o.RetireEpoch(t.Context(), m.KeyID()); err != nil || s.proxy.Disarm() != 1 {
+	s.proxies.Arm(int(pgtest.BeforeAnswer), 1)
+	if err := o.RetireEpoch(t.Context(), m.KeyID()); err != nil || s.proxies.Disarm() != 1 {
 		t.Fatal(err)
 	}
 }

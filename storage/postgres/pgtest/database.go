@@ -2,8 +2,10 @@ package pgtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -18,6 +20,10 @@ type Database struct {
 	cluster *Cluster
 	name    string
 	schemas []postgres.Schema
+	logins  string // what the names of its logins begin with; its own name if empty
+	// Shards are the databases behind it if it is a router. It has no owner then.
+	Shards  []*Database
+	through *Proxy // by which its router gets to it
 }
 
 // New makes a database on the shared server. It goes with the server: to drop it
@@ -30,7 +36,7 @@ func New(t testing.TB, schemas ...postgres.Schema) *Database {
 // On makes a database on a given server.
 func On(t testing.TB, c *Cluster, schemas ...postgres.Schema) *Database {
 	t.Helper()
-	d := &Database{c, fmt.Sprint("test", databases.Add(1)), schemas}
+	d := &Database{cluster: c, name: fmt.Sprint("test", databases.Add(1)), schemas: schemas}
 	for _, sql := range []string{
 		fmt.Sprintf("create role %[1]s_owner login; create role %[1]s_app login", d.name),
 		fmt.Sprintf("create database %[1]s owner %[1]s_owner", d.name),
@@ -39,13 +45,7 @@ func On(t testing.TB, c *Cluster, schemas ...postgres.Schema) *Database {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() {
-		if !c.Running() {
-			if err := c.Restart(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	t.Cleanup(func() { d.revive(t) })
 	owner := postgres.Config{URL: d.OwnerURL()}
 	if err := postgres.Migrate(t.Context(), owner, schemas...); err != nil {
 		t.Fatal(err)
@@ -56,11 +56,27 @@ func On(t testing.TB, c *Cluster, schemas ...postgres.Schema) *Database {
 	return d
 }
 
+// revive starts the server again, which others may need, if a test left it ended.
+func (d *Database) revive(t testing.TB) {
+	if !d.cluster.Running() {
+		if err := d.cluster.Restart(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (d *Database) login(kind string) string {
+	if d.logins != "" {
+		return d.logins + kind
+	}
+	return d.name + kind
+}
+
 // URL signs in as the login that may call functions.
-func (d *Database) URL() string { return d.cluster.URL(d.name, d.name+"_app") }
+func (d *Database) URL() string { return d.cluster.URL(d.name, d.login("_app")) }
 
 // OwnerURL signs in as the owner of the schemas.
-func (d *Database) OwnerURL() string { return d.cluster.URL(d.name, d.name+"_owner") }
+func (d *Database) OwnerURL() string { return d.cluster.URL(d.name, d.login("_owner")) }
 
 // Name is the database's name.
 func (d *Database) Name() string { return d.name }
@@ -82,15 +98,41 @@ func (d *Database) Open(t testing.TB) *postgres.DB {
 // Exec runs statements as superuser.
 func (d *Database) Exec(sql string) error { return d.cluster.Exec(d.name, sql) }
 
-// Crash crashes the server and starts it again.
+// Crash crashes the server and starts it again, and those of its shards.
 func (d *Database) Crash() error {
-	d.cluster.Crash()
-	return d.cluster.Restart()
+	servers := []*Cluster{d.cluster}
+	for _, s := range d.Shards {
+		if !slices.Contains(servers, s.cluster) {
+			servers = append(servers, s.cluster)
+		}
+	}
+	for _, c := range servers {
+		c.Crash()
+	}
+	var err error
+	for _, c := range servers {
+		err = errors.Join(err, c.Restart())
+	}
+	return err
 }
 
 // Copy copies the database as it is, in use or not. The function returned puts
-// the copy in the database's place.
+// the copy in the database's place. Of a router its shards are copied.
 func (d *Database) Copy() (restore func() error, err error) {
+	if d.Shards != nil {
+		all := make([]func() error, len(d.Shards))
+		for i, s := range d.Shards {
+			if all[i], err = s.Copy(); err != nil {
+				return nil, err
+			}
+		}
+		return func() (err error) {
+			for _, restore := range all {
+				err = errors.Join(err, restore())
+			}
+			return err
+		}, nil
+	}
 	dump, err := d.run("pg_dump", "-Fc", "-d", d.cluster.URL(d.name, Superuser)).Output()
 	if err != nil {
 		return nil, fmt.Errorf("pg_dump: %w", err)
@@ -98,7 +140,7 @@ func (d *Database) Copy() (restore func() error, err error) {
 	return func() error {
 		for _, sql := range []string{
 			"drop database " + d.name + " with (force)",
-			fmt.Sprintf("create database %[1]s owner %[1]s_owner", d.name),
+			fmt.Sprintf("create database %s owner %s", d.name, d.login("_owner")),
 		} {
 			if err := d.cluster.Exec("postgres", sql); err != nil {
 				return err

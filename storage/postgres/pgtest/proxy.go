@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +51,9 @@ func NewProxy(t testing.TB, c *Cluster) *Proxy {
 	if p.dir, err = os.MkdirTemp("", "pgproxy"); err == nil {
 		p.listener, err = net.Listen("unix", filepath.Join(p.dir, filepath.Base(p.server)))
 	}
+	if err == nil { // a router's server runs as another user
+		err = errors.Join(os.Chmod(p.dir, 0o755), os.Chmod(filepath.Join(p.dir, filepath.Base(p.server)), 0o777))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +68,7 @@ func NewProxy(t testing.TB, c *Cluster) *Proxy {
 
 // URL is the connection string of a database through the proxy.
 func (p *Proxy) URL(d *Database) string {
-	return fmt.Sprintf("postgres://%s_app@/%s?host=%s", d.name, d.name, p.dir)
+	return fmt.Sprintf("postgres://%s@/%s?host=%s", d.login("_app"), d.name, p.dir)
 }
 
 // Arm loses the connections of the next statements, so many times, or of all

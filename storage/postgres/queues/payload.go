@@ -26,7 +26,7 @@ func (s *Store) PutPayload(ctx context.Context, id wire.PayloadID, payload []byt
 	}
 	err := put()
 	if err == nil && !there {
-		if err = s.db.Write(ctx, "select queues.add_day($1)", []any{day}, void); err == nil {
+		if err = s.db.Write(ctx, "select queues.add_day_for($1, $2)", []any{[16]byte(id), day}, void); err == nil {
 			err = put()
 		}
 		if err == nil && !there {

@@ -27,12 +27,28 @@ func TestStore(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Site { return newSite(t) })
 }
 
+// TestStoreSharded: a router with two shards is a store as any other.
+func TestStoreSharded(t *testing.T) {
+	queuetest.Run(t, func(t *testing.T) queuetest.Site { return newShardedSite(t) })
+}
+
 // TestStoreOverBadConnections: with connections that end all the time, before a
 // statement arrives or before it is answered, everything is as it is with good
 // ones.
 func TestStoreOverBadConnections(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Site {
 		return reliable{newSite(t)}
+	})
+}
+
+// TestShardedOverBadConnections: the same with a router, whose connections to one of
+// its shards end too.
+func TestShardedOverBadConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	queuetest.Run(t, func(t *testing.T) queuetest.Site {
+		return reliable{newShardedSite(t)}
 	})
 }
 
@@ -51,18 +67,18 @@ func (r reliable) Open() (queuetest.Store, error) {
 	r.open.stop = cancel
 	go func() {
 		for ctx.Err() == nil {
-			r.proxy.Arm(pgtest.Cut(rand.IntN(pgtest.Cuts)), 1)
+			r.proxies.Arm(rand.IntN(r.proxies.Steps()), 1)
 			time.Sleep(time.Duration(50+rand.IntN(400)) * time.Millisecond)
 		}
 	}()
 	return s, nil
 }
 
-// site is a database, with a proxy before it.
+// site is a database, with proxies that can lose its connections.
 type site struct {
-	db    *pgtest.Database
-	proxy *pgtest.Proxy
-	open  *store
+	db      *pgtest.Database
+	proxies pgtest.Proxies
+	open    *store
 }
 
 type store struct {
@@ -78,12 +94,17 @@ func (s *store) Close() error {
 
 func newSite(t *testing.T) *site {
 	d := pgtest.New(t, queues.Schema)
-	return &site{db: d, proxy: pgtest.NewProxy(t, d.Cluster())}
+	return &site{db: d, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}}
+}
+
+func newShardedSite(t *testing.T) *site {
+	d, proxies := pgtest.NewBehindProxies(t, 2, queues.Schema)
+	return &site{db: d, proxies: proxies}
 }
 
 func (s *site) openWithin(timeout time.Duration) (queuetest.Store, error) {
-	s.proxy.Disarm()
-	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxy.URL(s.db), Timeout: timeout}, queues.Schema)
+	s.proxies.Disarm()
+	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxies.URL(s.db), Timeout: timeout}, queues.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +135,11 @@ func (s *site) Steps() int {
 	if testing.Short() {
 		return 0
 	}
-	return pgtest.Cuts
+	return s.proxies.Steps()
 }
 
 // Fail has no statement arrive, or none answered, from now on.
-func (s *site) Fail(step int) { s.proxy.Arm(pgtest.Cut(step), -1) }
+func (s *site) Fail(step int) { s.proxies.Arm(step, -1) }
 
 // TestTwoProcesses: what several processes do to the same queues and pools at
 // once is in one order, comes in once, and leaves once.
@@ -227,7 +248,7 @@ func TestLostAnswerOfOvertaken(t *testing.T) {
 	}
 	for round := range uint64(3) {
 		n := 10*round + 10
-		s.proxy.Arm(pgtest.BeforeAnswer, -1)
+		s.proxies.Arm(int(pgtest.BeforeAnswer), -1)
 		answer := make(chan qs.Appended)
 		go func() {
 			out, err := opened.Append(context.Background(), 1, entry(n))
@@ -252,7 +273,7 @@ func TestLostAnswerOfOvertaken(t *testing.T) {
 		if out, err := other.Append(t.Context(), 1, entry(n)); err != nil || out[0].Fresh {
 			t.Fatal("another's call is told that it added the entry", out, err)
 		}
-		if s.proxy.Disarm() == 0 {
+		if s.proxies.Disarm() == 0 {
 			t.Fatal("no answer was lost")
 		}
 		if got := <-answer; got.Outcome != wire.Delivered || !got.Fresh {

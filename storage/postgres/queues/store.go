@@ -21,7 +21,7 @@ import (
 var files embed.FS
 
 // Schema is the schema of the databases that [New] takes.
-var Schema = postgres.Schema{Name: "queues", Migrations: migrations()}
+var Schema = postgres.Schema{Name: "queues", Migrations: migrations(), Routing: routing}
 
 func migrations() fs.FS {
 	sub, err := fs.Sub(files, "migrations")
@@ -35,8 +35,8 @@ func migrations() fs.FS {
 type Store struct {
 	db      *postgres.DB
 	process [16]byte
-	tags    cipher.Block // nil: nobody is told of changes
-	others  atomic.Bool  // whether there are other processes
+	tags    cipher.Block  // nil: nobody is told of changes
+	others  []atomic.Bool // whether there are other processes, by what each shard says
 }
 
 var _ qs.Shared = (*Store)(nil)
@@ -49,7 +49,7 @@ const WakeKeySize = 16
 // queues; without one, this process must be the only one. The caller closes the
 // database.
 func New(db *postgres.DB, wake secret.Bytes) (*Store, error) {
-	s := &Store{db: db}
+	s := &Store{db: db, others: make([]atomic.Bool, db.Shards())}
 	rand.Read(s.process[:])
 	if !wake.IsZero() {
 		if wake.Len() != WakeKeySize {

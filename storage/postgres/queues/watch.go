@@ -3,6 +3,7 @@ package queues
 import (
 	"context"
 	"encoding/binary"
+	"sync"
 	"time"
 
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -27,21 +28,33 @@ func (s *Store) tag(id wire.QueueID) int64 {
 	return int64(binary.BigEndian.Uint64(out[:]))
 }
 
-// changes are the tags of queues that get entries, nil if nobody needs them.
-func (s *Store) changes(queues [][16]byte) []int64 {
-	if s.tags == nil || !s.others.Load() {
-		return nil
+// changes are the tags of queues that get entries, nulls if nobody needs them.
+func (s *Store) changes(queues [][16]byte) []*int64 {
+	tags := make([]*int64, len(queues))
+	if s.tags == nil || !s.shared() {
+		return tags
 	}
-	tags := make([]int64, len(queues))
 	for i, q := range queues {
-		tags[i] = s.tag(q)
+		tag := s.tag(q)
+		tags[i] = &tag
 	}
 	return tags
 }
 
-// watcher follows the changes of other processes.
+// shared reports whether some shard has seen other processes.
+func (s *Store) shared() bool {
+	for i := range s.others {
+		if s.others[i].Load() {
+			return true
+		}
+	}
+	return false
+}
+
+// watcher follows the changes of other processes in one shard.
 type watcher struct {
 	*Store
+	part    int
 	after   int64               // the last number seen
 	missing map[int64]time.Time // numbers before it that were not, and since when
 	own     []seen              // what was seen when, for forgetting own changes
@@ -53,24 +66,42 @@ type seen struct {
 }
 
 // Watch implements [qs.Shared]. It calls wake with what tells whether a queue may
-// have entries that came through another process.
-//
-// Numbers are given out before a change can be seen, so one that is missing may
-// still come: it is asked for until it does, or is too late. When this process was
-// out of touch, others may have taken it for dead and told it nothing: then all
-// readers look, after the time in which the others notice that it is back.
+// have entries that came through another process. Each shard is asked by itself: one
+// that does not answer leaves the readers of others alone.
 func (s *Store) Watch(ctx context.Context, wake func(func(wire.QueueID) bool)) error {
 	if s.tags == nil {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	var waking sync.Mutex
+	var wg sync.WaitGroup
+	for part := range s.db.Shards() {
+		w := &watcher{Store: s, part: part, missing: map[int64]time.Time{}}
+		wg.Go(func() {
+			w.watch(ctx, func(some func(wire.QueueID) bool) {
+				waking.Lock()
+				defer waking.Unlock()
+				wake(func(id wire.QueueID) bool { return s.db.Shard(id[:], 0) == part && some(id) })
+			})
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+// watch follows a shard until the context ends.
+//
+// Numbers are given out before a change can be seen, so one that is missing may
+// still come: it is asked for until it does, or is too late. When this process was
+// out of touch, others may have taken it for dead and told it nothing: then all
+// readers look, after the time in which the others notice that it is back.
+func (w *watcher) watch(ctx context.Context, wake func(func(wire.QueueID) bool)) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		// A row that stays tells others to write changes for some seconds more.
-		_ = s.db.Write(ctx, "select queues.leave($1)", []any{s.process}, void)
+		_ = w.db.Write(ctx, "select queues.leave_at($1, $2)", []any{w.part, w.process}, void)
 	}()
-	w := &watcher{Store: s, missing: map[int64]time.Time{}}
 	var attended, back time.Time
 	lost := true // out of touch
 	for tick := time.NewTicker(pollEvery); ; {
@@ -93,12 +124,12 @@ func (s *Store) Watch(ctx context.Context, wake func(func(wire.QueueID) bool)) e
 			back = time.Time{}
 			wake(func(wire.QueueID) bool { return true })
 		case len(tags) > 0:
-			wake(func(id wire.QueueID) bool { return tags[s.tag(id)] })
+			wake(func(id wire.QueueID) bool { return tags[w.tag(id)] })
 		}
 		select {
 		case <-ctx.Done():
 			tick.Stop()
-			return ctx.Err()
+			return
 		case <-tick.C:
 		}
 	}
@@ -108,7 +139,7 @@ func (s *Store) Watch(ctx context.Context, wake func(func(wire.QueueID) bool)) e
 // changes there are.
 func (w *watcher) attend(ctx context.Context, now time.Time) error {
 	if w.after == 0 {
-		if err := w.db.Read(ctx, "select queues.last_change()", nil, postgres.One(&w.after)); err != nil {
+		if err := w.db.Read(ctx, "select queues.last_change_at($1)", []any{w.part}, postgres.One(&w.after)); err != nil {
 			return err
 		}
 	}
@@ -117,7 +148,7 @@ func (w *watcher) attend(ctx context.Context, now time.Time) error {
 		upto, w.own = w.own[0].upto, w.own[1:]
 	}
 	w.own = append(w.own, seen{now, w.after})
-	return w.db.Write(ctx, "select queues.attend($1, $2, $3)", []any{w.process, upto, int32(deadAfter)}, void)
+	return w.db.Write(ctx, "select queues.attend_at($1, $2, $3, $4)", []any{w.part, w.process, upto, int32(deadAfter)}, void)
 }
 
 // poll returns the tags of new changes by others.
@@ -133,7 +164,7 @@ func (w *watcher) poll(ctx context.Context, now time.Time) (map[int64]bool, erro
 	var others int32
 	var ids []int64
 	tags := map[int64]bool{}
-	err := w.db.Read(ctx, "select * from queues.poll($1, $2, $3, $4)", []any{w.process, w.after, missing, int32(deadAfter)}, func(r postgres.Rows) error {
+	err := w.db.Read(ctx, "select * from queues.poll_at($1, $2, $3, $4, $5)", []any{w.part, w.process, w.after, missing, int32(deadAfter)}, func(r postgres.Rows) error {
 		ids = ids[:0]
 		for r.Next() {
 			var id *int64
@@ -153,7 +184,7 @@ func (w *watcher) poll(ctx context.Context, now time.Time) (map[int64]bool, erro
 	if err != nil {
 		return nil, err
 	}
-	w.others.Store(others > 0)
+	w.others[w.part].Store(others > 0)
 	for _, id := range ids {
 		delete(w.missing, id)
 		for n := max(w.after+1, id-maxMissing); n < id && len(w.missing) < maxMissing; n++ {

@@ -27,7 +27,7 @@ var files embed.FS
 
 // Schema is the schema of the databases that [New] takes, beside
 // [postgres.DutySchema].
-var Schema = postgres.Schema{Name: "reports", Migrations: must(fs.Sub(files, "migrations"))}
+var Schema = postgres.Schema{Name: "reports", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
 
 func must(f fs.FS, err error) fs.FS {
 	if err != nil {

@@ -1,0 +1,154 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Split makes twice as many shards of a whole. The first half of the list are the
+// shards that there were, in their order, and the second half are copies of them, in the
+// same order, each a server or database of its own; nobody may use any of them
+// meanwhile. Each is told its new place, and a copy forgets what was not its own:
+// who was using the shard that it was made of. Rows stay until [RemoveOthers].
+//
+// A copy that lacks a number of the shard's witnesses is refused with [ErrConfig], as is
+// one of anything else: so nothing is changed but places, which a repetition
+// with the right list sets again. It goes on where it was cut short.
+func Split(ctx context.Context, s Sharding, schemas ...Schema) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	half := len(s.Shards) / 2
+	if half == 0 {
+		return fmt.Errorf("%w: one shard is no split", ErrConfig)
+	}
+	var whole []byte
+	numbers := make([]string, half)
+	return s.eachShard(ctx, func(n int, conn *pgx.Conn) error {
+		p, err := placeOf(ctx, conn)
+		if err == nil && p == nil {
+			err = fmt.Errorf("%w: it is no shard", ErrConfig)
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			whole = p.whole
+		}
+		var at string
+		if err := conn.QueryRow(ctx, `select coalesce(string_agg(encode(id, 'hex') || coalesce(' ' || number, ''), ', ' order by id), '') from fence.witness`).Scan(&at); err != nil {
+			return err
+		}
+		after := place{whole, n, len(s.Shards)}
+		if p.check(after) == nil {
+			if n < half {
+				numbers[n] = at
+			}
+			return nil // it was told before
+		}
+		if err := p.check(place{whole, n % half, half}); err != nil {
+			return err
+		}
+		if n < half {
+			numbers[n] = at
+		} else if at != numbers[n-half] {
+			return fmt.Errorf("%w: it has not all that shard %d has", ErrConfig, n-half)
+		}
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "update shard.place set number = $1, count = $2", n, len(s.Shards))
+			if n < half {
+				return err
+			}
+			for _, schema := range schemas {
+				for table, p := range schema.Routing.Tables {
+					if err == nil && p.Column == "" && !p.Copied {
+						_, err = tx.Exec(ctx, "delete from "+schema.Name+"."+table)
+					}
+				}
+				for _, statement := range schema.Routing.Renewed {
+					if err == nil {
+						_, err = tx.Exec(ctx, statement)
+					}
+				}
+			}
+			return err
+		})
+	})
+}
+
+// Removed is how many rows of a table were another shard's.
+type Removed struct {
+	Shard int
+	Table string
+	Rows  int64
+}
+
+// RemoveOthers removes, from each shard, the rows of keys that are another's, as they
+// are after a [Split]. Nobody looks at them any more: it can run while the shards are
+// used, a table at a time, and be repeated.
+func RemoveOthers(ctx context.Context, s Sharding, report func(Removed), schemas ...Schema) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	places, err := s.places(ctx)
+	if err != nil {
+		return err
+	}
+	for n, p := range places {
+		if p == nil {
+			return fmt.Errorf("%w: shard %d was told no place", ErrConfig, n)
+		}
+		if err := p.check(place{places[0].whole, n, len(places)}); err != nil {
+			return err
+		}
+	}
+	return s.eachShard(ctx, func(n int, conn *pgx.Conn) error {
+		for _, schema := range schemas {
+			if err := checkTables(ctx, conn, schema); err != nil {
+				return err
+			}
+			for _, table := range slices.Sorted(maps.Keys(schema.Routing.Tables)) {
+				p := schema.Routing.Tables[table]
+				if p.Column == "" {
+					continue
+				}
+				rows, err := removeOthers(ctx, conn, schema.Name+"."+table, p)
+				if err != nil {
+					return fmt.Errorf("%s.%s: %w", schema.Name, table, err)
+				}
+				report(Removed{n, schema.Name + "." + table, rows})
+			}
+			for _, statement := range schema.Routing.Halved {
+				if _, err := conn.Exec(ctx, statement); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func removeOthers(ctx context.Context, conn *pgx.Conn, table string, p Placement) (int64, error) {
+	var kind string
+	err := conn.QueryRow(ctx, "select format_type(atttypid, null) from pg_attribute where attrelid = $1::regclass and attname = $2", table, p.Column).Scan(&kind)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, fmt.Errorf("%w: no column %s", ErrRoute, p.Column)
+	} else if err != nil {
+		return 0, err
+	}
+	column := "t." + p.Column
+	switch kind {
+	case "uuid":
+		column = "uuid_send(" + column + ")"
+	case "bytea":
+	default:
+		return 0, fmt.Errorf("%w: %s is no key", ErrRoute, p.Column)
+	}
+	tag, err := conn.Exec(ctx, fmt.Sprintf("delete from %s t using shard.place p where shard.place_of(%s, %d) & (p.count - 1) <> p.number", table, column, p.Octet))
+	return tag.RowsAffected(), err
+}
