@@ -123,7 +123,7 @@ create user mapping for ROUTER server shards options (user 'LOGIN'PASSWORD);
 grant usage on foreign server shards to ROUTER;
 create schema router;
 create function router.place_of(key bytea, first integer) returns integer language sql immutable strict
-	as 'select get_byte(key, first) | get_byte(key, first + 1) << 8';
+	as 'select get_byte(key, first) | (get_byte(key, first + 1) << 8)';
 create function router.place_of(key uuid, first integer) returns integer language sql immutable strict
 	as 'select router.place_of(uuid_send(key), first)';
 create function router.whole(out whole bytea, out count integer) language sql immutable

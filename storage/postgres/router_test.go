@@ -1,7 +1,9 @@
 package postgres_test
 
 import (
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +56,33 @@ func TestRouter(t *testing.T) {
 	}
 	if _, err := put(t.Context(), soon, "a", "b"); !errors.Is(err, postgres.ErrAmbiguous) {
 		t.Errorf("a commit that the standby has not: %v", err)
+	}
+}
+
+// TestPlace: a program, a router and a shard know one place of a key.
+func TestPlace(t *testing.T) {
+	d := pgtest.NewSharded(t, 2, routed)
+	for range 20 {
+		key := make([]byte, 16)
+		rand.Read(key)
+		octet := int(key[15]) % 14
+		for _, at := range []struct {
+			database *pgtest.Database
+			query    string
+		}{
+			{d, "router.place_of('\\x%x'::bytea, %d)"}, {d, "router.place_of('%x'::uuid, %d)"}, {d.Shards[0], "shard.place_of('\\x%x', %d)"},
+		} {
+			var got int
+			if err := at.database.Cluster().Query(at.database.Name(), fmt.Sprintf("select "+at.query, key, octet), &got); err != nil {
+				t.Fatal(err)
+			}
+			if want := postgres.Place(key, octet, postgres.MaxShards); got != want {
+				t.Fatalf("%s: %x at %d is %d, want %d", at.query, key, octet, got, want)
+			}
+		}
+		if postgres.Place(key, octet, 4)&1 != postgres.Place(key, octet, 2) {
+			t.Fatal("a split sends a key to another pair")
+		}
 	}
 }
 

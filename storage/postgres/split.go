@@ -16,20 +16,41 @@ import (
 // meanwhile. Each is told its new place, and a copy forgets what was not its own:
 // who was using the shard that it was made of. Rows stay until [RemoveOthers].
 //
-// A copy that lacks a number of the shard's witnesses is refused with [ErrConfig], as is
-// one of anything else: so nothing is changed but places, which a repetition
-// with the right list sets again. It goes on where it was cut short.
+// A copy that lacks a number of the shard's witnesses is refused with [ErrConfig],
+// and so is anything else that is in the list, before anything is changed. It goes on
+// where it was cut short.
 func Split(ctx context.Context, s Sharding, schemas ...Schema) error {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	half := len(s.Shards) / 2
-	if half == 0 {
+	if len(s.Shards) < 2 {
 		return fmt.Errorf("%w: one shard is no split", ErrConfig)
 	}
-	var whole []byte
-	numbers := make([]string, half)
+	done, err := s.checkSplit(ctx)
+	if err != nil {
+		return err
+	}
 	return s.eachShard(ctx, func(n int, conn *pgx.Conn) error {
+		if done[n] {
+			return nil
+		}
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "update shard.place set number = $1, count = $2", n, len(s.Shards))
+			if err == nil && n >= len(s.Shards)/2 {
+				err = renew(ctx, tx, schemas)
+			}
+			return err
+		})
+	})
+}
+
+// checkSplit says which shards were told their new place before.
+func (s *Sharding) checkSplit(ctx context.Context) (done []bool, err error) {
+	half := len(s.Shards) / 2
+	var whole []byte
+	numbers := make([]string, len(s.Shards)) // of the witnesses
+	done = make([]bool, len(s.Shards))
+	err = s.eachShard(ctx, func(n int, conn *pgx.Conn) error {
 		p, err := placeOf(ctx, conn)
 		if err == nil && p == nil {
 			err = fmt.Errorf("%w: it is no shard", ErrConfig)
@@ -40,45 +61,38 @@ func Split(ctx context.Context, s Sharding, schemas ...Schema) error {
 		if n == 0 {
 			whole = p.whole
 		}
-		var at string
-		if err := conn.QueryRow(ctx, `select coalesce(string_agg(encode(id, 'hex') || coalesce(' ' || number, ''), ', ' order by id), '') from fence.witness`).Scan(&at); err != nil {
-			return err
-		}
-		after := place{whole, n, len(s.Shards)}
-		if p.check(after) == nil {
-			if n < half {
-				numbers[n] = at
-			}
-			return nil // it was told before
-		}
-		if err := p.check(place{whole, n % half, half}); err != nil {
-			return err
-		}
-		if n < half {
-			numbers[n] = at
-		} else if at != numbers[n-half] {
-			return fmt.Errorf("%w: it has not all that shard %d has", ErrConfig, n-half)
-		}
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "update shard.place set number = $1, count = $2", n, len(s.Shards))
-			if n < half {
+		if done[n] = p.check(place{whole, n, len(s.Shards)}) == nil; !done[n] {
+			if err := p.check(place{whole, n % half, half}); err != nil {
 				return err
 			}
-			for _, schema := range schemas {
-				for table, p := range schema.Routing.Tables {
-					if err == nil && p.Column == "" && !p.Copied {
-						_, err = tx.Exec(ctx, "delete from "+schema.Name+"."+table)
-					}
-				}
-				for _, statement := range schema.Routing.Renewed {
-					if err == nil {
-						_, err = tx.Exec(ctx, statement)
-					}
-				}
-			}
+		}
+		if err := conn.QueryRow(ctx, "select coalesce(string_agg(encode(id, 'hex') || coalesce(' ' || number, ''), ', ' order by id), '') from fence.witness").Scan(&numbers[n]); err != nil {
 			return err
-		})
+		}
+		if n >= half && !done[n] && numbers[n] != numbers[n-half] {
+			return fmt.Errorf("%w: it has not all that shard %d has", ErrConfig, n-half)
+		}
+		return nil
 	})
+	return done, err
+}
+
+// renew has a copy forget what is not its own.
+func renew(ctx context.Context, tx pgx.Tx, schemas []Schema) error {
+	for _, schema := range schemas {
+		statements := slices.Clone(schema.Routing.Renewed)
+		for table, p := range schema.Routing.Tables {
+			if p.Column == "" && !p.Copied {
+				statements = append(statements, "delete from "+schema.Name+"."+table)
+			}
+		}
+		for _, statement := range statements {
+			if _, err := tx.Exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Removed is how many rows of a table were another shard's.

@@ -120,3 +120,20 @@ func (p Proxies) Disarm() (n int) {
 	}
 	return n
 }
+
+// Double takes the databases of the same names on another server, which was copied
+// from that of the shards, for as many more shards.
+func (d *Database) Double(c *Cluster) {
+	for _, s := range d.Shards {
+		d.Shards = append(d.Shards, &Database{cluster: c, name: s.name, logins: s.logins})
+	}
+}
+
+// Holds reports whether a query has a row.
+func (d *Database) Holds(t testing.TB, query string) (found bool) {
+	t.Helper()
+	if err := d.cluster.Query(d.name, "select exists ("+query+")", &found); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

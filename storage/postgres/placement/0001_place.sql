@@ -15,7 +15,7 @@ create function identity() returns table (whole bytea, number integer, count int
 -- The number of a key's shard is the lowest bits of this.
 create function place_of(key bytea, first integer) returns integer
 	language sql immutable strict parallel safe
-	as 'select get_byte(key, first) | get_byte(key, first + 1) << 8';
+	as 'select get_byte(key, first) | (get_byte(key, first + 1) << 8)';
 
 -- What a program must know of a shard before it uses it, through a router that was
 -- asked for the shard of that number: what it is, the versions of schemas, 0 for one
