@@ -11,14 +11,21 @@ import (
 
 	"github.com/pseudods/pseudods/pseudods/server"
 	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/postgres"
 )
 
 // fsck checks every record of all stores that can be checked without the keys of
-// groups and queues. No server may be using them. It fails if it finds anything.
+// groups and queues. No server may be using them, unless they are in a database. It
+// fails if it finds anything.
 func fsck(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("fsck", stderr).withConfig()
+	role := f.String("role", "", "check the PostgreSQL database of a `role` instead: ds, qs, issuer, moderation")
+	owner := f.String("as", "", "connection string of its owner, or `file` with it")
 	if err := f.parse(args, 0); err != nil {
 		return err
+	}
+	if *role != "" || *owner != "" {
+		return fsckDatabase(server.Role(*role), postgres.Settings{URL: *owner}, stdout, stderr)
 	}
 	c, err := f.load()
 	if err != nil {
@@ -59,11 +66,39 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 	if !there && len(stores) > 0 {
 		return errors.New("there are no stores")
 	}
+	return sayFound(stdout, found)
+}
+
+func sayFound(w io.Writer, found uint64) error {
 	if found > 0 {
 		return fmt.Errorf("%d findings", found)
 	}
-	_, err = fmt.Fprintln(stdout, "no findings")
+	_, err := fmt.Fprintln(w, "no findings")
 	return err
+}
+
+// fsckDatabase checks a role's database as its owner, while servers use it.
+func fsckDatabase(role server.Role, owner postgres.Settings, stdout, stderr io.Writer) error {
+	if server.Schemas(role) == nil || !owner.Used() {
+		return errors.New("role and as must be given")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	summary, err := server.InspectDatabase(ctx, role, owner, func(p postgres.Finding) {
+		fmt.Fprintf(stderr, "%s: %s, %d of them: %s\n", role, p.Kind, p.Count, p.Problem)
+	})
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROLE\tRECORDS\tKIND\tOCTETS")
+	for _, t := range summary.Tallies {
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\n", role, t.Records, t.Kind, t.Octets)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return sayFound(stdout, summary.Findings)
 }
 
 func report(w io.Writer, s *server.Store, b badger.Finding) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/secret"
@@ -77,6 +78,31 @@ func CheckDatabase(r Role, s postgres.Settings) error {
 		return err
 	}
 	return db.Close()
+}
+
+// InspectDatabase checks the tables of a role's database, which servers may be
+// using, as their owner: the settings are not the server's.
+func InspectDatabase(ctx context.Context, r Role, owner postgres.Settings, report func(postgres.Finding)) (postgres.Summary, error) {
+	cfg, err := owner.Config()
+	if err != nil {
+		return postgres.Summary{}, err
+	}
+	return postgres.Inspect(ctx, cfg, checks(r), report, Schemas(r)...)
+}
+
+// checks are those of what a role has in its database.
+func checks(r Role) []postgres.Walk {
+	switch r {
+	case DS:
+		return slices.Concat(groups.Checks, ledger.Checks)
+	case QS:
+		return slices.Concat(queues.Checks, ledger.Checks)
+	case Issuer:
+		return host.Checks
+	case Moderation:
+		return reports.Checks
+	}
+	return nil
 }
 
 func openDatabase(r Role, s *postgres.Settings) (*postgres.DB, error) {

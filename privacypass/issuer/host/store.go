@@ -17,6 +17,9 @@ import (
 // Schemas are what an issuer's database has.
 var Schemas = []postgres.Schema{postgres.MoveSchema, postgres.FenceSchema, database.Schema}
 
+// Checks are what an issuer's database cannot have unless it is damaged.
+var Checks = database.Checks
+
 // store is the open store of allowances, whatever its engine.
 type store interface {
 	attester.Store

@@ -18,6 +18,12 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
+func newDatabase(t *testing.T) *pgtest.Database {
+	d := pgtest.New(t, allowances.Schema)
+	d.Check(t, allowances.Checks)
+	return d
+}
+
 // opened is a store with what it takes to open it again.
 type opened struct {
 	*allowances.Store
@@ -26,11 +32,15 @@ type opened struct {
 }
 
 func TestConformance(t *testing.T) {
-	conform(t, func(t *testing.T) *pgtest.Database { return pgtest.New(t, allowances.Schema) })
+	conform(t, newDatabase)
 }
 
 func TestConformanceSharded(t *testing.T) {
-	conform(t, func(t *testing.T) *pgtest.Database { return pgtest.NewSharded(t, 2, allowances.Schema) })
+	conform(t, func(t *testing.T) *pgtest.Database {
+		d := pgtest.NewSharded(t, 2, allowances.Schema)
+		d.Check(t, allowances.Checks)
+		return d
+	})
 }
 
 func conform(t *testing.T, database func(*testing.T) *pgtest.Database) {
@@ -60,7 +70,7 @@ func charge(request byte, tokens int) attester.Charge {
 // TestLostAnswers: a charge whose answers are lost is made once, and its reply is
 // the one that is stored.
 func TestLostAnswers(t *testing.T) {
-	d := pgtest.New(t, allowances.Schema)
+	d := newDatabase(t)
 	p := pgtest.NewProxy(t, d.Cluster())
 	db, err := postgres.Open(t.Context(), postgres.Config{URL: p.URL(d)}, allowances.Schema)
 	if err != nil {
@@ -99,7 +109,7 @@ func TestLostAnswers(t *testing.T) {
 // TestDropCutShort: a drop that ended after its first step is finished by the
 // next one.
 func TestDropCutShort(t *testing.T) {
-	d := pgtest.New(t, allowances.Schema)
+	d := newDatabase(t)
 	db := d.Open(t)
 	s := allowances.New(db)
 	if _, err := s.Charge(t.Context(), attester.Account{}, charge(1, 1)); err != nil {
@@ -122,7 +132,7 @@ func TestDropCutShort(t *testing.T) {
 // TestManyProcesses lets stores of several processes race for one allowance, in
 // an epoch that none of them has seen.
 func TestManyProcesses(t *testing.T) {
-	d := pgtest.New(t, allowances.Schema)
+	d := newDatabase(t)
 	var won atomic.Int64
 	var wg sync.WaitGroup
 	for p := range 3 {

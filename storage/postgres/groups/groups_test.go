@@ -41,6 +41,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	d := pgtest.New(t, groups.Schema)
+	d.Check(t, groups.Checks)
 	return &site{Database: d, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}}
 }
 
@@ -120,6 +121,7 @@ func TestLostAnswers(t *testing.T) {
 // batch that was said to be made is there.
 func TestINV05ManyProcesses(t *testing.T) {
 	d := pgtest.New(t, groups.Schema)
+	d.Check(t, groups.Checks)
 	var made [3][200]atomic.Int32
 	var ambiguous atomic.Int32
 	stop := make(chan bool)

@@ -43,11 +43,13 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	d := pgtest.New(t, postgres.FenceSchema, ledger.Schema)
+	d.Check(t, ledger.Checks)
 	return &site{Database: d, t: t, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}, fence: filepath.Join(t.TempDir(), "fence")}
 }
 
 func newShardedSite(t *testing.T) *site {
 	d, proxies := pgtest.NewBehindProxies(t, 2, postgres.FenceSchema, ledger.Schema)
+	d.Check(t, ledger.Checks)
 	return &site{Database: d, t: t, proxies: proxies, fence: filepath.Join(t.TempDir(), "fence")}
 }
 

@@ -23,7 +23,9 @@ type Database struct {
 	logins  string // what the names of its logins begin with; its own name if empty
 	// Shards are the databases behind it if it is a router. It has no owner then.
 	Shards  []*Database
-	through *Proxy // by which its router gets to it
+	through *Proxy          // by which its router gets to it
+	t       testing.TB      // of checks
+	checks  []postgres.Walk // after each crash; nil for none
 }
 
 // New makes a database on the shared server. It goes with the server: to drop it
@@ -112,6 +114,9 @@ func (d *Database) Crash() error {
 	var err error
 	for _, c := range servers {
 		err = errors.Join(err, c.Restart())
+	}
+	if err == nil && d.checks != nil {
+		d.Fsck(d.t, d.checks)
 	}
 	return err
 }

@@ -94,11 +94,13 @@ func (s *store) Close() error {
 
 func newSite(t *testing.T) *site {
 	d := pgtest.New(t, queues.Schema)
+	d.Check(t, queues.Checks)
 	return &site{db: d, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}}
 }
 
 func newShardedSite(t *testing.T) *site {
 	d, proxies := pgtest.NewBehindProxies(t, 2, queues.Schema)
+	d.Check(t, queues.Checks)
 	return &site{db: d, proxies: proxies}
 }
 

@@ -21,7 +21,9 @@ import (
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func newDatabase(t *testing.T) *pgtest.Database {
-	return pgtest.New(t, postgres.DutySchema, reports.Schema)
+	d := pgtest.New(t, postgres.DutySchema, reports.Schema)
+	d.Check(t, reports.Checks)
+	return d
 }
 
 func TestStore(t *testing.T) {

@@ -1,0 +1,73 @@
+package queues_test
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/pseudods/pseudods/pseudods/qs"
+	"github.com/pseudods/pseudods/storage/postgres"
+	"github.com/pseudods/pseudods/storage/postgres/pgtest"
+	"github.com/pseudods/pseudods/storage/postgres/queues"
+)
+
+// TestChecks alters rows of a database, one kind after the other. Its queue has two
+// entries left of three, in two segments, and its pool three KeyPackages.
+func TestChecks(t *testing.T) {
+	d := pgtest.New(t, queues.Schema)
+	const (
+		id    = "'00000000-0000-0000-0000-000000000001'"
+		other = "'00000000-0000-0000-0000-000000000002'"
+	)
+	err := d.Exec(`insert into queues.queue values (` + id + `, decode(repeat('01', 32), 'hex'), 32, 'key', 1, '');
+		insert into queues.head (queue, last, floor, bytes, max_bytes, segment, segment_start, max_entries, ttl, marks, used, drop_oldest, push)
+			select ` + id + `, 3, 1, 0, 9999, 7, 3, 9, 9, 1, 9, false, false;
+		insert into queues.mark values (` + id + `, ` + id + `, ` + id + `, 3, 9, false, false);
+		insert into queues.entry values (` + id + `, 2, 2, 1, 9, 0, 'sealed'), (` + id + `, 3, 3, 2, 9, 0, 'sealed');
+		insert into queues.segment values (` + id + `, 2, 6, 'output'), (` + id + `, 3, 7, 'output');
+		select queues.add_day(9);
+		insert into queues.payload values (9, ` + id + `, 'sealed');
+		insert into queues.payload_need values (9, ` + id + `, '\x05');
+		insert into queues.pool (pool, key, kind, contacts, batch, next, most, last_resort, staged, staged_most, staged_received)
+			values (` + id + `, 'key', 1, 1, 1, 1, 3, true, 2, 1, 1);
+		insert into queues.key_package select ` + id + `, b, n, 9, 'encoded' from (values (1, -1), (1, 1), (1, 2), (2, 0)) as v (b, n);
+		insert into queues.contact values (` + id + `, 'contact', true);
+		insert into queues.claim values (` + id + `, 'request', 9, 'encoded');
+		update queues.head set bytes = 2 * (6 + ` + strconv.Itoa(qs.EntryOverhead) + `)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const differs, contradict, gap = "count differs from what is there", "numbers contradict each other", "not the next of its queue or pool"
+	find := func(of ...string) (all []postgres.Finding) {
+		for i := 0; i < len(of); i += 2 {
+			all = append(all, postgres.Finding{Kind: of[i], Problem: of[i+1]})
+		}
+		return all
+	}
+	d.Damaged(t, queues.Checks, []string{"queues.queue", "queues.head", "queues.mark", "queues.entry", "queues.segment", "queues.payload", "queues.payload_need",
+		"queues.pool", "queues.key_package", "queues.contact", "queues.claim"},
+		pgtest.Damage{Name: "head", SQL: "delete from queues.head", Want: find("queue", "head is missing", "mark", "of no queue", "entry", "of no queue", "segment", "of no queue")},
+		pgtest.Damage{Name: "queue", SQL: "delete from queues.queue", Want: find("head", "queue is missing")},
+		pgtest.Damage{Name: "settings", SQL: "update queues.head set push = true", Want: find("queue", "head has other settings")},
+		pgtest.Damage{Name: "owner", SQL: "update queues.queue set owner_key = ''", Want: find("queue", "does not decode")},
+		pgtest.Damage{Name: "numbers", SQL: "update queues.head set segment_start = 4", Want: find("head", contradict, "head", "last segment is missing")},
+		pgtest.Damage{Name: "marks", SQL: "delete from queues.mark", Want: find("head", differs)},
+		pgtest.Damage{Name: "octets", SQL: "update queues.head set bytes = bytes + 1", Want: find("head", "sum of octets")},
+		pgtest.Damage{Name: "last", SQL: "update queues.head set last = 4", Want: find("entry", gap)},
+		pgtest.Damage{Name: "floor", SQL: "update queues.head set floor = 0", Want: find("entry", gap)},
+		pgtest.Damage{Name: "entry", SQL: "delete from queues.entry where seq = 2", Want: find("head", "sum of octets", "entry", gap, "segment", "without entries")},
+		pgtest.Damage{Name: "entry's segment", SQL: "delete from queues.segment where start = 2", Want: find("entry", "its segment is missing")},
+		pgtest.Damage{Name: "another segment", SQL: "update queues.head set segment = 8", Want: find("segment", "head names another")},
+		pgtest.Damage{Name: "stray", SQL: "insert into queues.entry values (" + other + ", 1, 1, 1, 9, 0, '')", Want: find("entry", "its segment is missing", "entry", "of no queue")},
+		pgtest.Damage{Name: "references", SQL: "delete from queues.payload_need", Want: find("payload", "references are missing")},
+		pgtest.Damage{Name: "payload", SQL: "delete from queues.payload", Want: find("references", "payload is missing")},
+		pgtest.Damage{Name: "recipients", SQL: "update queues.payload_need set recipients = '\\x00'", Want: find("references", "recipients")},
+		pgtest.Damage{Name: "pool", SQL: "delete from queues.pool", Want: find("KeyPackage", "of no pool", "contact", "of no pool", "claim", "of no pool")},
+		pgtest.Damage{Name: "received", SQL: "update queues.pool set staged_received = 2", Want: find("pool", contradict)},
+		pgtest.Damage{Name: "contacts", SQL: "delete from queues.contact", Want: find("pool", differs)},
+		pgtest.Damage{Name: "staged", SQL: "delete from queues.key_package where batch = 2", Want: find("pool", "staged batch")},
+		pgtest.Damage{Name: "KeyPackage", SQL: "delete from queues.key_package where batch = 1 and number = 2", Want: find("KeyPackage", gap)},
+		pgtest.Damage{Name: "handed out", SQL: "update queues.pool set next = 2", Want: find("KeyPackage", gap)},
+		pgtest.Damage{Name: "last resort", SQL: "delete from queues.key_package where number = -1", Want: find("KeyPackage", "of last resort is missing")},
+		pgtest.Damage{Name: "batch", SQL: "update queues.key_package set batch = 0 where batch = 2", Want: find("pool", "staged batch", "KeyPackage", "of no batch of its pool")},
+	)
+}
