@@ -25,10 +25,6 @@ const rounds = 3
 // The baseline stores a copy of the message for each recipient in a synced
 // transaction of its own, with as many senders.
 //
-// On PostgreSQL the baseline is what the usual service on it does: for each
-// recipient a transaction that takes the queue's next number, stores the copy and
-// notifies, in one call of a function.
-//
 // The processor time per delivery, of which signing the requests is a small part,
 // tells what to expect of other numbers of processors, and does not depend on
 // what else the machine does.
@@ -59,7 +55,7 @@ func (l *load) measure(ctx context.Context, e *env) error {
 		return err
 	}
 	defer remove()
-	s, err := e.newSite(dir)
+	s, err := newSite(dir)
 	if err != nil {
 		return err
 	}
@@ -88,9 +84,9 @@ func (l *load) measure(ctx context.Context, e *env) error {
 		if err != nil {
 			return err
 		}
-		e.emit(Result{Name: e.named("fanout_deliveries"), Members: l.members, PayloadBytes: size, Value: value, Unit: "deliveries/s", Baseline: baseline})
+		e.emit(Result{Name: "fanout_deliveries", Members: l.members, PayloadBytes: size, Value: value, Unit: "deliveries/s", Baseline: baseline})
 		if cpu > 0 {
-			e.emit(Result{Name: e.named("fanout_processor"), Members: l.members, PayloadBytes: size, Unit: "µs/delivery",
+			e.emit(Result{Name: "fanout_processor", Members: l.members, PayloadBytes: size, Unit: "µs/delivery",
 				Value: float64(cpu.Microseconds()) / float64(messages*l.members*l.groups)})
 		}
 	}
@@ -133,17 +129,7 @@ func (s *site) newCrowds(groups, members int) ([]*crowd, error) {
 // round has each group's sender send so many messages, and returns the rate of
 // deliveries.
 func (l *load) round(ctx context.Context, s *site, crowds []*crowd, size, messages int) (float64, error) {
-	requests := make([][][]byte, len(crowds))
-	err := each(len(crowds), 0, func(i int) error {
-		for range messages {
-			m, err := crowds[i].message(0, size)
-			if err != nil {
-				return err
-			}
-			requests[i] = append(requests[i], m)
-		}
-		return nil
-	})
+	requests, err := l.requests(crowds, size, messages)
 	if err != nil {
 		return 0, err
 	}
@@ -165,7 +151,7 @@ func (l *load) round(ctx context.Context, s *site, crowds []*crowd, size, messag
 }
 
 func (l *load) baseline(ctx context.Context, e *env, size int) (float64, error) {
-	p, done, err := e.newCopier()
+	p, done, err := e.newPeer()
 	if err != nil {
 		return 0, err
 	}
@@ -185,5 +171,20 @@ func (l *load) baseline(ctx context.Context, e *env, size int) (float64, error) 
 			return nil
 		})
 		return float64(copies.Load()) / time.Since(start).Seconds(), err
+	})
+}
+
+// requests are so many messages of each group's sender.
+func (l *load) requests(crowds []*crowd, size, messages int) ([][][]byte, error) {
+	requests := make([][][]byte, len(crowds))
+	return requests, each(len(crowds), 0, func(i int) error {
+		for range messages {
+			m, err := crowds[i].message(0, size)
+			if err != nil {
+				return err
+			}
+			requests[i] = append(requests[i], m)
+		}
+		return nil
 	})
 }

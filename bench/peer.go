@@ -21,8 +21,8 @@ import (
 // storage kernel.
 type peer struct {
 	db   *badger.DB
-	aead cipher.AEAD
 	next atomic.Uint64
+	*sealer
 
 	spending sync.Mutex // held while a token is looked up and noted
 }
@@ -37,15 +37,36 @@ func (e *env) newPeer() (*peer, func(), error) {
 		remove()
 		return nil, nil, err
 	}
-	block, err := aes.NewCipher(random(32))
+	sealer, err := newSealer()
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &peer{db: db}
-	if p.aead, err = cipher.NewGCM(block); err != nil {
-		return nil, nil, err
+	return &peer{db: db, sealer: sealer}, func() { db.Close(); remove() }, nil
+}
+
+// sealer encrypts the blobs of groups.
+type sealer struct{ aead cipher.AEAD }
+
+func newSealer() (*sealer, error) {
+	block, err := aes.NewCipher(random(32))
+	if err != nil {
+		return nil, err
 	}
-	return p, func() { db.Close(); remove() }, nil
+	aead, err := cipher.NewGCM(block)
+	return &sealer{aead}, err
+}
+
+func (s *sealer) seal(blob []byte) []byte {
+	nonce := random(s.aead.NonceSize())
+	return s.aead.Seal(nonce, nonce, blob, nil)
+}
+
+func (s *sealer) open(sealed []byte) ([]byte, error) {
+	n := s.aead.NonceSize()
+	if len(sealed) < n {
+		return nil, errors.New("no blob")
+	}
+	return s.aead.Open(nil, sealed[:n], sealed[n:], nil)
 }
 
 // put writes one record in a synced transaction of its own.
@@ -73,8 +94,7 @@ const chunk = 256 << 10
 
 // save encrypts a group's blob and writes it, in one transaction.
 func (p *peer) save(ctx context.Context, group int, blob []byte) error {
-	nonce := random(p.aead.NonceSize())
-	sealed := p.aead.Seal(nonce, nonce, blob, nil)
+	sealed := p.seal(blob)
 	return p.db.Submit(ctx, func(tx *badger.Tx) error {
 		for i := 0; i*chunk < len(sealed); i++ {
 			tx.Put(blobKey(group, i), sealed[i*chunk:min((i+1)*chunk, len(sealed))])
@@ -103,11 +123,7 @@ func (p *peer) load(group int) ([]byte, error) {
 			break
 		}
 	}
-	if len(sealed) < p.aead.NonceSize() {
-		return nil, badger.ErrNotFound
-	}
-	n := p.aead.NonceSize()
-	return p.aead.Open(nil, sealed[:n], sealed[n:], nil)
+	return p.open(sealed)
 }
 
 // blob is all of a group: the tree, and for each member where its messages go.

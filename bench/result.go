@@ -2,9 +2,7 @@ package bench
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -16,6 +14,9 @@ import (
 // Result is one measured figure.
 type Result struct {
 	Name string `json:"name"`
+	// Store is the engine, or another design on PostgreSQL; empty is the embedded
+	// one where others are not measured beside it.
+	Store string `json:"store,omitempty"`
 	// Members is the size of the group, PayloadBytes that of the application
 	// message; zero where they do not matter.
 	Members      int     `json:"members"`
@@ -94,6 +95,9 @@ func (r *Result) better() {
 func (r *Result) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Benchmark/%s", r.Name)
+	if r.Store != "" {
+		fmt.Fprintf(&b, "/store=%s", r.Store)
+	}
 	if r.Members > 0 {
 		fmt.Fprintf(&b, "/members=%d", r.Members)
 	}
@@ -105,11 +109,4 @@ func (r *Result) String() string {
 		fmt.Fprintf(&b, "\t%.6g %s-baseline\t%.3g x", r.Baseline, r.Unit, r.Ratio)
 	}
 	return b.String()
-}
-
-// WriteJSON writes results as a list.
-func WriteJSON(w io.Writer, results []Result) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(results)
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,9 +23,12 @@ type Options struct {
 	Seed uint64
 	// Command is put into each result.
 	Command string
-	// Postgres is the connection string of a database to measure in place of the
-	// embedded store: one that is for this alone, as its owner. Scenarios that are
-	// not [Scenario.Anywhere] refuse it.
+	// Stores names the engines to measure, of [Stores]; none means all that are to
+	// be had here. Scenarios that are not [Scenario.Anywhere] measure the embedded
+	// one alone.
+	Stores []string
+	// Postgres is the connection string of a database to measure as PostgreSQL: one
+	// that is for this alone, as its owner. Empty means that a server is started.
 	Postgres string
 	// Progress gets a line for each result as it comes. Nil for none.
 	Progress io.Writer
@@ -33,19 +37,21 @@ type Options struct {
 // Scenario is something to measure.
 type Scenario struct {
 	Name, Summary string
-	Anywhere      bool // it measures any engine
+	Anywhere      bool // it measures all engines, side by side
 	run           func(context.Context, *env) error
 }
 
 // Scenarios are all there are, in the order in which they run.
 var Scenarios = []Scenario{
-	{"fanout", "durable deliveries per second, sender to all queues", true, fanout},
+	{"fanout", "durable deliveries per second, sender to all queues", false, fanout},
 	{"send", "latency of a message to sender and to reader, and what it touches", false, send},
 	{"commit", "time of a commit and what it touches", false, commits},
 	{"server", "messages per second of a whole server over HTTP, and what saturates", false, server},
 	{"queue", "entries read and acknowledged per second", false, queue},
 	{"redeem", "tokens verified and spent per second", false, redeem},
 	{"idle", "memory of queues and groups that nobody uses", false, idle},
+	{"stores", "the same figures of each store, beside two other designs on PostgreSQL", true, stores},
+	{"size", "octets that groups, queues, messages, KeyPackages and spent tokens take in each store", true, sizes},
 }
 
 // env is what a scenario runs in.
@@ -53,6 +59,8 @@ type env struct {
 	Options
 	provenance Provenance
 	results    []Result
+	engines    []engine
+	server     *pgServer // of the engines that are PostgreSQL; nil if there are none
 }
 
 // Run measures and returns the results.
@@ -63,21 +71,29 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 		}
 	}
 	e := &env{Options: o, provenance: NewProvenance(o.Seed, o.Command)}
+	err := e.openEngines()
+	if err == nil {
+		err = e.run(ctx)
+	}
+	return e.results, errors.Join(err, e.closeEngines())
+}
+
+func (e *env) run(ctx context.Context) error {
 	for _, s := range Scenarios {
-		if len(o.Only) > 0 && !slices.Contains(o.Only, s.Name) {
+		if len(e.Only) > 0 && !slices.Contains(e.Only, s.Name) {
 			continue
 		}
-		if o.Postgres != "" && !s.Anywhere {
-			if len(o.Only) > 0 {
-				return e.results, fmt.Errorf("bench: scenario %q is of the embedded store alone", s.Name)
+		if !s.Anywhere && !e.embedded() {
+			if len(e.Only) > 0 {
+				return fmt.Errorf("bench: scenario %q is of the embedded store alone", s.Name)
 			}
 			continue
 		}
 		if err := s.run(ctx, e); err != nil {
-			return e.results, fmt.Errorf("bench: %s: %w", s.Name, err)
+			return fmt.Errorf("bench: %s: %w", s.Name, err)
 		}
 	}
-	return e.results, nil
+	return nil
 }
 
 // emit takes a result.

@@ -32,6 +32,7 @@ const (
 type site struct {
 	ds     *ds.Service
 	qs     *qs.Service
+	store  qs.Store // of qs
 	keys   *addresskeys.Ring
 	groups *countingStore
 	dbs    []io.Closer
@@ -91,7 +92,7 @@ func (s *site) serve(dir string, groups ds.Store, store qs.Store) (err error) {
 	if err != nil {
 		return err
 	}
-	s.groups = &countingStore{Store: groups}
+	s.store, s.groups = store, &countingStore{Store: groups}
 	unlimited := ds.Limit{Every: time.Nanosecond, Burst: 1 << 30}
 	var dispatcher *ds.Dispatcher
 	suite, err := mls.X25519AES128GCM.Suite() // of those with Ed25519

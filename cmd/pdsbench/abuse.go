@@ -1,13 +1,8 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
 
 	"github.com/pseudods/pseudods/bench"
@@ -30,50 +25,25 @@ func abuses(args []string, _, stderr io.Writer) error {
 	for _, k := range abuse.Defences {
 		defences = append(defences, k.Name)
 	}
-	f := flag.NewFlagSet("abuse", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	only := f.String("only", "", "`scenarios` to play, with commas; default: "+strings.Join(scenarios, ","))
-	defence := f.String("defence", "", "`defences` to play them under, with commas; default: "+strings.Join(defences, ","))
-	quick := f.Bool("quick", false, "shorter attacks by fewer accounts, some minutes")
-	file := f.String("json", "", "`file` for the results, a list of objects")
-	dir := f.String("dir", "", "`directory` for the clients' files; default: /dev/shm, or that for temporary files")
-	seed := f.Uint64("seed", 1, "determines all figures but processor time")
-	switch err := f.Parse(args); {
-	case err == flag.ErrHelp:
+	m := newMeasurement("abuse", stderr, "scenarios", scenarios, "shorter attacks by fewer accounts, some minutes",
+		"for the clients' files; default: /dev/shm, or that for temporary files", "determines all figures but processor time")
+	defence := m.String("defence", "", "`defences` to play them under, with commas; default: "+strings.Join(defences, ","))
+	if err := m.parse(args); err != nil {
 		return err
-	case err != nil || f.NArg() > 0:
-		return errUsage
 	}
-	o := abuse.Options{Quick: *quick, Seed: *seed, Dir: *dir, Progress: func(c abuse.Cell) { fmt.Fprintln(stderr, c.String()) }}
-	for _, list := range []struct {
-		from string
-		to   *[]string
-	}{{*only, &o.Only}, {*defence, &o.Defences}} {
-		if list.from != "" {
-			*list.to = strings.Split(list.from, ",")
-		}
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
-	cells, err := abuse.Run(ctx, o)
-	if err != nil || *file == "" {
+	cells, err := abuse.Run(ctx, abuse.Options{Only: list(*m.only), Defences: list(*defence), Quick: *m.quick, Seed: *m.seed, Dir: *m.dir,
+		Progress: func(c abuse.Cell) { fmt.Fprintln(stderr, c.String()) }})
+	if err != nil {
 		return err
 	}
-	provenance := bench.NewProvenance(*seed, "pdsbench abuse "+strings.Join(args, " "))
+	provenance := m.provenance()
 	var results []abused
 	for _, c := range cells {
 		for _, f := range c.Figures() {
 			results = append(results, abused{f, provenance})
 		}
 	}
-	out, err := os.Create(*file)
-	if err != nil {
-		return err
-	}
-	e := json.NewEncoder(out)
-	e.SetIndent("", " ")
-	if err := e.Encode(results); err != nil {
-		return fmt.Errorf("writing the results: %w", err)
-	}
-	return out.Close()
+	return m.write(results)
 }

@@ -1,13 +1,8 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 
@@ -28,44 +23,24 @@ func links(args []string, _, stderr io.Writer) error {
 	for _, x := range link.Experiments {
 		names = append(names, x.Name)
 	}
-	f := flag.NewFlagSet("link", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	only := f.String("only", "", "`experiments` to run, with commas; default: "+strings.Join(names, ","))
-	quick := f.Bool("quick", false, "fewer trials and users, about a minute")
-	file := f.String("json", "", "`file` for the results, a list of objects")
-	dir := f.String("dir", "", "`directory` for stores that are filled and looked at; default: for temporary files")
-	seed := f.Uint64("seed", 1, "determines all simulated figures, and what people do where services run")
-	switch err := f.Parse(args); {
-	case err == flag.ErrHelp:
+	m := newMeasurement("link", stderr, "experiments", names, "fewer trials and users, about a minute",
+		"for stores that are filled and looked at; default: for temporary files", "determines all simulated figures, and what people do where services run")
+	if err := m.parse(args); err != nil {
 		return err
-	case err != nil || f.NArg() > 0:
-		return errUsage
 	}
-	o := link.Options{Quick: *quick, Seed: *seed, Dir: *dir, Progress: func(f link.Figure) { fmt.Fprintln(stderr, line(&f)) }}
-	if *only != "" {
-		o.Only = strings.Split(*only, ",")
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
-	figures, err := link.Run(ctx, o)
-	if err != nil || *file == "" {
+	figures, err := link.Run(ctx, link.Options{Only: list(*m.only), Quick: *m.quick, Seed: *m.seed, Dir: *m.dir,
+		Progress: func(f link.Figure) { fmt.Fprintln(stderr, line(&f)) }})
+	if err != nil {
 		return err
 	}
-	provenance := bench.NewProvenance(*seed, "pdsbench link "+strings.Join(args, " "))
+	provenance := m.provenance()
 	results := make([]linked, len(figures))
 	for i, f := range figures {
 		results[i] = linked{f, provenance}
 	}
-	out, err := os.Create(*file)
-	if err != nil {
-		return err
-	}
-	e := json.NewEncoder(out)
-	e.SetIndent("", " ")
-	if err := e.Encode(results); err != nil {
-		return fmt.Errorf("writing the results: %w", err)
-	}
-	return out.Close()
+	return m.write(results)
 }
 
 // line is a figure for people.

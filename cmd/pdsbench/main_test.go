@@ -16,9 +16,11 @@ func TestUsage(t *testing.T) {
 	}{
 		{nil, 2, "usage: pdsbench"},
 		{[]string{"nothing"}, 2, "perf"},
-		{[]string{"perf", "-h"}, 0, "fanout,send,commit,server,queue,redeem,idle"},
+		{[]string{"perf", "-h"}, 0, "fanout,send,commit,server,queue,redeem,idle,stores,size"},
 		{[]string{"perf", "extra"}, 2, ""},
 		{[]string{"perf", "--only", "nothing"}, 1, `no scenario "nothing"`},
+		{[]string{"perf", "--store", "nothing"}, 1, `no store "nothing"`},
+		{[]string{"perf", "--postgres", "postgres:///x"}, 2, ""},
 		{[]string{"report"}, 2, "usage: pdsbench report"},
 		{[]string{"report", "nothing.json"}, 1, "nothing.json"},
 		{[]string{"compare", "one.json"}, 2, "usage: pdsbench compare"},

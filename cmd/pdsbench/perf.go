@@ -1,12 +1,8 @@
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/pprof"
 	"strings"
 
@@ -16,29 +12,20 @@ import (
 // perf measures, prints a line for each result as it comes to stderr, and writes
 // the file of results.
 func perf(args []string, _, stderr io.Writer) (err error) {
-	f := flag.NewFlagSet("perf", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	only := f.String("only", "", "`scenarios` to run, with commas; default: "+bench.Names())
-	quick := f.Bool("quick", false, "fewer sizes, less than 90 seconds")
-	file := f.String("json", "", "`file` for the results, a list of objects")
-	dir := f.String("dir", "", "`directory` for the stores, on the disk that is meant; default: for temporary files")
-	store := f.String("store", "badger", "`engine` to measure: badger, postgres")
-	database := f.String("postgres", "", "connection `string` of a database that is for this alone, as its owner")
-	seed := f.Uint64("seed", 1, "determines what is random, keys aside")
-	profile := f.String("cpuprofile", "", "`file` for a processor profile")
-	switch err := f.Parse(args); {
-	case err == flag.ErrHelp:
+	m := newMeasurement("perf", stderr, "scenarios", strings.Split(bench.Names(), ","), "fewer sizes, some minutes",
+		"for the stores, on the disk that is meant; default: for temporary files", "determines what is random, keys aside")
+	store := m.String("store", "", "`engines` to measure side by side, with commas: "+strings.Join(bench.Stores, ",")+"; default: those that can run here")
+	database := m.String("postgres", "", "connection `string` of a database that is for this alone, as its owner, to measure as postgres; default: a server is started")
+	profile := m.String("cpuprofile", "", "`file` for a processor profile")
+	if err := m.parse(args); err != nil {
 		return err
-	case err != nil || f.NArg() > 0 || *store != "badger" && *store != "postgres" || (*store == "postgres") != (*database != ""):
-		return errUsage
 	}
-	command := "pdsbench perf " + strings.Join(args, " ")
+	o := bench.Options{Only: list(*m.only), Stores: list(*store), Postgres: *database, Quick: *m.quick, Dir: *m.dir, Seed: *m.seed, Command: m.command(), Progress: stderr}
 	if *database != "" {
-		command = strings.ReplaceAll(command, *database, "...") // it may hold a password
-	}
-	o := bench.Options{Postgres: *database, Quick: *quick, Dir: *dir, Seed: *seed, Command: command, Progress: stderr}
-	if *only != "" {
-		o.Only = strings.Split(*only, ",")
+		if *store != "postgres" {
+			return errUsage
+		}
+		o.Command = strings.ReplaceAll(o.Command, *database, "...") // it may hold a password
 	}
 	if *profile != "" {
 		out, err := os.Create(*profile)
@@ -51,18 +38,11 @@ func perf(args []string, _, stderr io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
 	results, err := bench.Run(ctx, o)
-	if err != nil || *file == "" {
-		return err
-	}
-	out, err := os.Create(*file)
 	if err != nil {
 		return err
 	}
-	if err := bench.WriteJSON(out, results); err != nil {
-		return fmt.Errorf("writing the results: %w", err)
-	}
-	return out.Close()
+	return m.write(results)
 }

@@ -10,7 +10,7 @@ bench                          <- internal/secret mls mls/epoch mls/publicgroup 
                                   privacypass/issuer privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi pseudods/qs \
                                   pseudods/qs/addresskeys pseudods/seal pseudods/wire storage/badger storage/badger/groups \
                                   storage/badger/ledger storage/badger/queues storage/postgres storage/postgres/groups \
-                                  storage/postgres/queues tokens
+                                  storage/postgres/ledger storage/postgres/pgserver storage/postgres/queues tokens
 bench/abuse                    <- client client/account client/identity client/vault internal/secret internal/tlscodec mls mls/group privacypass \
                                   privacypass/attester privacypass/client privacypass/client/httpapi privacypass/issuer/httpapi \
                                   privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
