@@ -37,7 +37,7 @@ type place interface {
 }
 
 // Stores are the names of all engines.
-var Stores = []string{"badger", "postgres"}
+var Stores = []string{"badger", "postgres", "sharded"}
 
 // openEngines opens those that are asked for; asked for nothing, all that are to be
 // had here, and says which are not.
@@ -53,7 +53,7 @@ func (e *env) openEngines() error {
 		}
 		opened, err := e.openEngine(name)
 		switch {
-		case len(e.Stores) == 0 && errors.Is(err, pgserver.ErrMissing):
+		case len(e.Stores) == 0 && (errors.Is(err, pgserver.ErrMissing) || errors.Is(err, errNoRouter)):
 			if e.Progress != nil {
 				fmt.Fprintf(e.Progress, "store %s is left out: %v\n", name, err)
 			}
@@ -76,6 +76,9 @@ func (e *env) openEngine(name string) (engine, error) {
 			return nil, err
 		}
 		e.server = server
+	}
+	if name == "sharded" {
+		return newShardedEngine(e.server)
 	}
 	return postgresEngine{e.server}, nil
 }

@@ -98,13 +98,16 @@ func (e postgresEngine) newPlace(dir string) (place, error) {
 type postgresPlace struct {
 	server             *pgServer
 	dir, url, database string
+	shards             []string // databases behind a router, which is set up
 	dbs                []io.Closer
 }
 
 func (p *postgresPlace) open(schemas ...postgres.Schema) (*postgres.DB, error) {
 	ctx, cfg := context.Background(), postgres.Config{URL: p.url, MaxConns: conns}
-	if err := postgres.Migrate(ctx, cfg, schemas...); err != nil {
-		return nil, err
+	if p.shards == nil {
+		if err := postgres.Migrate(ctx, cfg, schemas...); err != nil {
+			return nil, err
+		}
 	}
 	db, err := postgres.Open(ctx, cfg, schemas...)
 	if err == nil {
@@ -153,15 +156,25 @@ func (p *postgresPlace) close() (err error) {
 
 // size vacuums, and counts tables with their indices and what they hold apart.
 func (p *postgresPlace) size(store string) (octets int64, err error) {
+	if store == "ledger" {
+		store = ledger.Schema.Name
+	}
 	if p.database == "" {
 		return 0, errors.New("the size of stores is measured in servers that this program starts")
 	}
-	if err := p.server.Exec(p.database, "vacuum"); err != nil {
-		return 0, err
+	for _, database := range append([]string{p.database}, p.shards...) {
+		if err := p.server.Exec(database, "vacuum"); err != nil {
+			return 0, err
+		}
+		var part int64
+		err := p.server.Query(database, `select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint from pg_class c
+			join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'm') and n.nspname = '`+store+`'`, &part)
+		if err != nil {
+			return 0, err
+		}
+		octets += part
 	}
-	err = p.server.Query(p.database, `select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint from pg_class c
-		join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'm') and n.nspname = '`+store+`'`, &octets)
-	return octets, err
+	return octets, nil
 }
 
 // postgresPeer delivers as the usual service on PostgreSQL does.

@@ -33,7 +33,7 @@ func sizes(ctx context.Context, e *env) error {
 				return err
 			}
 		}
-		tokens, err := e.stored(x, "ledger", func(p place) error { return m.spendAll(ctx, p, payments) })
+		tokens, err := e.stored(x, "ledger", func(p place) error { return m.spendAll(ctx, p, nil) }, func(p place) error { return m.spendAll(ctx, p, payments) })
 		if err != nil {
 			return err
 		}
@@ -42,8 +42,19 @@ func sizes(ctx context.Context, e *env) error {
 	return nil
 }
 
-// stored is what a store takes after fill, in octets.
-func (e *env) stored(x engine, store string, fill func(place) error) (float64, error) {
+// stored is by how much a store grows by what fill does beside begin, which opens
+// it, in octets. What an empty store takes is so left out.
+func (e *env) stored(x engine, store string, begin, fill func(place) error) (float64, error) {
+	empty, err := e.octets(x, store, begin)
+	if err != nil {
+		return 0, err
+	}
+	full, err := e.octets(x, store, fill)
+	return full - empty, err
+}
+
+// octets is what a store takes that is opened, filled and closed.
+func (e *env) octets(x engine, store string, fill func(place) error) (float64, error) {
 	dir, remove, err := e.tempDir()
 	if err != nil {
 		return 0, err
@@ -64,22 +75,25 @@ func (e *env) stored(x engine, store string, fill func(place) error) (float64, e
 	return float64(octets), err
 }
 
-// storedBySite is what a store takes after what a site did.
+// storedBySite is by how much a store grows by what a site does.
 func (e *env) storedBySite(x engine, store string, fill func(*site) error) (float64, error) {
-	return e.stored(x, store, func(p place) error {
-		s, err := p.newSite()
-		if err != nil {
-			return err
+	with := func(fill func(*site) error) func(place) error {
+		return func(p place) error {
+			s, err := p.newSite()
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			return fill(s)
 		}
-		defer s.close()
-		return fill(s)
-	})
+	}
+	return e.stored(x, store, with(func(*site) error { return nil }), with(fill))
 }
 
 // sizeOfGroups measures groups whose members have queues, and from which all
 // messages are gone.
 func (e *env) sizeOfGroups(_ context.Context, x engine) error {
-	for _, l := range sized(e, []load{{members: 2, groups: 200}, {members: 10, groups: 60}, {members: 100, groups: 12}, {members: 1000, groups: 2}},
+	for _, l := range sized(e, []load{{members: 2, groups: 100}, {members: 10, groups: 40}, {members: 100, groups: 8}, {members: 1000, groups: 1}},
 		[]load{{members: 2, groups: 2000}, {members: 10, groups: 600}, {members: 100, groups: 60}, {members: 1000, groups: 8}}) {
 		octets, err := e.storedBySite(x, "groups", func(s *site) error {
 			_, err := s.newCrowds(l.groups, l.members)
@@ -125,11 +139,11 @@ func (e *env) sizeOfMessages(ctx context.Context, x engine) error {
 		return grown / float64(l.groups*messages), nil
 	}
 	n := sized(e, []int{1}, []int{4})[0]
-	toTwo, err := perMessage(load{members: 2, groups: 50}, 40*n)
+	toTwo, err := perMessage(load{members: 2, groups: 40}, 30*n)
 	if err != nil {
 		return err
 	}
-	toMany, err := perMessage(load{members: 100, groups: 4}, 60*n)
+	toMany, err := perMessage(load{members: 100, groups: 2}, 60*n)
 	if err != nil {
 		return err
 	}
