@@ -6,7 +6,7 @@ FUZZTIME ?= 10s
 SHELL = /bin/bash
 .SHELLFLAGS = -eu -o pipefail -c
 
-.PHONY: check test test-power test-race fuzz bench bench-smoke report interop test-crash
+.PHONY: check test test-power test-race fuzz bench bench-smoke report interop test-crash test-patroni
 
 check: ## what CI runs
 	.ci/run
@@ -26,6 +26,19 @@ test-crash: engines ## kills servers, databases and clients KILLS times, togethe
 	for store in "" postgres; do for layout in "" -split; do \
 	  go run ./cmd/pdsbench crash -store "$$store" -kills $(KILLS) $$layout; \
 	done; go run ./cmd/pdsbench crash -store "$$store" -kills 5 -control | tail -n 1; done
+
+# A policy that forbids to start daemons keeps Debian's own etcd and Patroni down.
+# What is started is on loopback, in temporary directories, and ends with the run.
+test-patroni: engines ## kills leaders and standbys of three nodes; then one that loses, which must be seen
+	@if ! command -v patroni >/dev/null || ! command -v etcd >/dev/null || ! ls /usr/share/postgresql/*/extension/plproxy.control >/dev/null 2>&1; then \
+	  policy=/usr/sbin/policy-rc.d; made=; \
+	  if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; made=1; fi; \
+	  trap '[ -z "$$made" ] || rm -f $$policy' EXIT; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q patroni etcd-server "postgresql-$$(ls /usr/lib/postgresql | tail -n 1)-plproxy"; \
+	fi
+	go run ./cmd/pdsbench crash -store patroni -kills 24
+	go run ./cmd/pdsbench crash -store routed-patroni -kills 12
+	go run ./cmd/pdsbench crash -store patroni -kills 2 -control | grep -v problem:
 
 # Servers are those of the tests, from Debian's packages: each has a directory and
 # a socket of its own, and ends with the test. None that Debian starts is used.

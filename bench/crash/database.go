@@ -19,6 +19,9 @@ type Store string
 const (
 	Embedded Store = ""         // each server has its own
 	Postgres Store = "postgres" // a PostgreSQL server of the run's own
+	Patroni  Store = "patroni"  // three of them under Patroni, with etcd
+	// RoutedPatroni is Patroni's three as the one shard of a router.
+	RoutedPatroni Store = "routed-patroni"
 )
 
 // databaseEvery is after how many kills one is of a database server.
@@ -28,8 +31,14 @@ const databaseEvery = 6
 type database interface {
 	// url is the connection string of a login.
 	url(login, name string) string
+	// parameters is a connection string for the router of shards.
+	parameters(name string) string
+	// checked are the servers that have tables.
+	checked() []database
 	// environ has the programs beside PostgreSQL sign in as superuser.
 	environ() []string
+	// settle waits until every server has what was made last.
+	settle(ctx context.Context) error
 	// accept lists the risks that the operator of such a database takes.
 	accept() []string
 	// kill ends a server by signal 9 and says what it was; the function returned
@@ -48,6 +57,10 @@ func (r *run) openDatabase(ctx context.Context) (err error) {
 		return nil
 	case Postgres:
 		r.database, err = startSingle(r.Control)
+	case Patroni:
+		r.database, err = startPatroni(ctx, r.Dir, r.Control, r.Progress)
+	case RoutedPatroni:
+		r.database, err = startRouted(ctx, r)
 	default:
 		return fmt.Errorf("crash: no store is called %q", r.Store)
 	}
@@ -63,25 +76,47 @@ func (r *run) openDatabase(ctx context.Context) (err error) {
 	return nil
 }
 
+// makeDatabase makes a role's database and notes where it is.
 func (r *run) makeDatabase(ctx context.Context, role string) error {
 	name, owner, login := "pseudods_"+role, "pseudods_"+role+"_owner", "pseudods_"+role
-	script, err := exec.CommandContext(ctx, r.Server, "database", "script", "-name", name, "-owner", owner, "-login", login).Output()
-	if err != nil {
-		return fmt.Errorf("crash: database script: %w", err)
-	}
-	psql := exec.CommandContext(ctx, "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres")
-	psql.Env = append(os.Environ(), r.database.environ()...)
-	psql.Stdin = strings.NewReader(string(script))
-	if out, err := psql.CombinedOutput(); err != nil {
-		return fmt.Errorf("crash: psql: %w: %s", err, out)
-	}
-	migrate := exec.CommandContext(ctx, r.Server, "database", "migrate", "-role", role, "-as", r.database.url(owner, name), "-login", login)
-	if out, err := migrate.CombinedOutput(); err != nil {
-		return fmt.Errorf("crash: database migrate: %w: %s", err, out)
+	if s, ok := r.database.(*sharded); ok {
+		if err := s.make(ctx, r, role); err != nil {
+			return err
+		}
+	} else {
+		if err := r.script(ctx, r.database, name, owner, login); err != nil {
+			return err
+		}
+		migrate := exec.CommandContext(ctx, r.Server, "database", "migrate", "-role", role, "-as", r.database.url(owner, name), "-login", login)
+		if out, err := migrate.CombinedOutput(); err != nil {
+			return fmt.Errorf("crash: database migrate: %w: %s", err, out)
+		}
 	}
 	file := r.path(role + ".url")
 	r.urls[role] = file
 	return os.WriteFile(file, []byte(r.database.url(login, name)+"\n"), 0o600)
+}
+
+// script makes a database with its logins.
+func (r *run) script(ctx context.Context, at database, name, owner, login string) error {
+	script, err := exec.CommandContext(ctx, r.Server, "database", "script", "-name", name, "-owner", owner, "-login", login).Output()
+	if err != nil {
+		return fmt.Errorf("crash: database script: %w", err)
+	}
+	if err := psql(ctx, at, "postgres", string(script)); err != nil {
+		return err
+	}
+	return at.settle(ctx)
+}
+
+func psql(ctx context.Context, at database, name, script string) error {
+	psql := exec.CommandContext(ctx, "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", name)
+	psql.Env = append(os.Environ(), at.environ()...)
+	psql.Stdin = strings.NewReader(script)
+	if out, err := psql.CombinedOutput(); err != nil {
+		return fmt.Errorf("crash: psql: %w: %s", err, out)
+	}
+	return nil
 }
 
 // killDatabase kills a database server after a while, and brings it back.
@@ -104,11 +139,11 @@ func (r *run) checkDatabases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, role := range []string{"ds", "qs", "issuer"} {
-		check := exec.CommandContext(ctx, filepath.Join(bin, "pg_amcheck"), "--install-missing", "-d", "pseudods_"+role)
-		check.Env = append(os.Environ(), r.database.environ()...)
+	for _, at := range r.database.checked() {
+		check := exec.CommandContext(ctx, filepath.Join(bin, "pg_amcheck"), "--install-missing", "-d", "pseudods_*")
+		check.Env = append(os.Environ(), at.environ()...)
 		if out, err := check.CombinedOutput(); err != nil {
-			return fmt.Errorf("crash: pg_amcheck of %s: %w: %s", role, err, out)
+			return fmt.Errorf("crash: pg_amcheck: %w: %s", err, out)
 		}
 	}
 	return nil
@@ -147,6 +182,9 @@ func (s *single) environ() []string {
 	}
 	return []string{"PGHOST=" + host, "PGUSER=" + pgserver.Superuser, "PGTARGETSESSIONATTRS=read-write"}
 }
+
+// settle does nothing, as clients ask the standby last.
+func (s *single) settle(context.Context) error { return nil }
 
 func (s *single) accept() []string {
 	if s.standby != nil {

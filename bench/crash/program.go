@@ -19,6 +19,7 @@ import (
 type program struct {
 	name string
 	args []string
+	env  []string // besides this process's
 	log  string
 	// url answers when the program serves; empty for a client.
 	url string
@@ -52,7 +53,7 @@ func (p *program) run() error {
 	}
 	defer out.Close()
 	c := exec.Command(p.args[0], p.args[1:]...)
-	c.Stdout, c.Stderr = out, out
+	c.Stdout, c.Stderr, c.Env = out, out, append(os.Environ(), p.env...)
 	stdin, err := c.StdinPipe()
 	if err != nil {
 		return err
