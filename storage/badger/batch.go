@@ -28,9 +28,9 @@ const (
 
 // batch is what the committer gathered since the last sync.
 type batch struct {
-	records []write        // in the order in which they were first written
-	index   map[string]int // where among the records that of a key is
-	order   []slot         // of the keys; when nothing is added any more
+	number  uint64  // by which its records know where they are in it
+	records []write // in the order in which they were first written
+	order   []slot  // of the keys; when nothing is added any more
 	members []member
 	bytes   int
 	writes  int
@@ -38,9 +38,9 @@ type batch struct {
 	noted   bool
 }
 
-// write is what a batch does to the record of a key.
+// write is what a batch does to a record of the young layer.
 type write struct {
-	key string
+	record *record
 	change
 }
 
@@ -56,33 +56,39 @@ type member struct {
 	err error // its own error; nil if its writes are in the batch
 }
 
-func newBatch() *batch { return &batch{index: map[string]int{}} }
-
-// maxKept is how many records a batch may have had whose memory is used again:
-// clearing a map takes as long as it once was large.
+// maxKept is how many records a batch may have had whose memory is used again.
 const maxKept = 4096
 
-// reuse empties the batch for the next one.
-func (b *batch) reuse() *batch {
-	if len(b.records) > maxKept || len(b.members) > maxKept {
-		return newBatch()
+// newBatch returns an empty batch of a number that no other has.
+func (db *DB) newBatch() *batch {
+	b := &batch{}
+	if old := db.spareBatch; old != nil {
+		*b = batch{records: old.records[:0], order: old.order[:0], members: old.members[:0]}
 	}
-	clear(b.index)
-	clear(b.records)
-	clear(b.members)
-	return &batch{records: b.records[:0], index: b.index, order: b.order[:0], members: b.members[:0]}
+	db.spareBatch = nil
+	db.lastBatch++
+	b.number = db.lastBatch
+	return b
+}
+
+// find returns where the batch has a record, which may be nil.
+func (b *batch) find(r *record) (at int, ok bool) {
+	if r == nil || r.batch != b.number {
+		return 0, false
+	}
+	return r.at, true
 }
 
 // add puts in a record that is not there.
-func (b *batch) add(key string, c change) {
-	b.index[key] = len(b.records)
-	b.records = append(b.records, write{key, c})
+func (b *batch) add(r *record, c change) {
+	r.batch, r.at = b.number, len(b.records)
+	b.records = append(b.records, write{r, c})
 }
 
 // truncate takes out the records from one on.
-func (b *batch) truncate(from int) {
+func (b *batch) truncate(from int, young *layer) {
 	for _, w := range b.records[from:] {
-		delete(b.index, w.key)
+		young.release(w.record)
 	}
 	clear(b.records[from:])
 	b.records = b.records[:from]
@@ -93,13 +99,13 @@ func (b *batch) truncate(from int) {
 func (b *batch) sort() {
 	b.order = b.order[:0]
 	for i := range b.records {
-		b.order = append(b.order, slot{headOf(b.records[i].key), i})
+		b.order = append(b.order, slot{headOf(b.records[i].record.key), i})
 	}
 	slices.SortFunc(b.order, func(x, y slot) int {
 		if x.head != y.head {
 			return cmp.Compare(x.head, y.head)
 		}
-		return strings.Compare(b.records[x.at].key, b.records[y.at].key)
+		return strings.Compare(b.records[x.at].record.key, b.records[y.at].record.key)
 	})
 }
 
@@ -135,7 +141,11 @@ func (db *DB) flush() {
 		}
 		m.req.answer <- m.err
 	}
-	db.spareBatch = b.reuse()
+	if len(b.records) <= maxKept && len(b.members) <= maxKept {
+		clear(b.records)
+		clear(b.members)
+		db.spareBatch = b
+	}
 }
 
 // persist makes the batch durable, in the journal first, then in the fence, and
@@ -161,12 +171,12 @@ func (db *DB) write(b *batch, seq uint64) error {
 		if err != nil {
 			return err
 		}
-		b.add(string(fenceKey), change{kind: changePut, value: record})
+		b.add(db.young().reserve(fenceKey), change{kind: changePut, value: record})
 	}
 	frame := append(db.frame[:0], make([]byte, frameHeader)...)
 	b.sort()
 	for _, s := range b.order {
-		frame = appendChange(frame, b.records[s.at].key, b.records[s.at].change)
+		frame = appendChange(frame, b.records[s.at].record.key, b.records[s.at].change)
 	}
 	db.frame = frame
 	if err := db.cfg.Fault(StepPersist); err != nil {

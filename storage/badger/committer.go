@@ -105,6 +105,7 @@ func (db *DB) serve() {
 				db.makeRoom()
 			}
 		case <-quiet.C:
+			db.flush() // a batch is of one journal
 			if !db.failed.Load() && db.settled() {
 				db.rotate()
 			}
@@ -142,9 +143,7 @@ func (db *DB) admit(r *request) {
 		return
 	}
 	if db.batch == nil {
-		if db.batch, db.spareBatch = db.spareBatch, nil; db.batch == nil {
-			db.batch = newBatch()
-		}
+		db.batch = db.newBatch()
 		db.watchSpace()
 	}
 	tx := &Tx{db: db, batch: db.batch, limit: db.cfg.Format.maxRequest(), first: len(db.batch.records)}

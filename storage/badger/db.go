@@ -115,7 +115,8 @@ type DB struct {
 	// The committer's. The number of the next batch follows seq and floor.
 	seq, floor uint64
 	batch      *batch
-	spareBatch *batch // empty; may be nil
+	spareBatch *batch // whose memory the next one uses; may be nil
+	lastBatch  uint64 // its number
 	frame      []byte // reused
 	writesOff  bool
 	journal    *journal

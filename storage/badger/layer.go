@@ -12,6 +12,11 @@ import (
 type record struct {
 	key   string
 	value []byte
+	known bool // else no batch that wrote it is durable yet
+
+	// The committer's: where the batch of that number has the record.
+	batch uint64
+	at    int
 }
 
 // place is where a record stands in the order of the keys. The key's beginning,
@@ -67,10 +72,33 @@ func (l *layer) get(key []byte) ([]byte, bool) {
 func (l *layer) peek(key []byte) ([]byte, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if r := l.records[string(key)]; r != nil {
+	if r := l.records[string(key)]; r != nil && r.known {
 		return r.value, true
 	}
 	return nil, false
+}
+
+// reserve returns the record of a key, which stays unknown to readers until a
+// batch is applied. It is the committer's, as is release.
+func (l *layer) reserve(key []byte) *record {
+	if r := l.records[string(key)]; r != nil {
+		return r
+	}
+	r := &record{key: string(key)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records[r.key] = r
+	return r
+}
+
+// release takes back reserve.
+func (l *layer) release(r *record) {
+	r.batch = 0
+	if !r.known {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.records, r.key)
+	}
 }
 
 // apply takes over a batch, all of it at once.
@@ -79,25 +107,33 @@ func (l *layer) apply(b *batch) {
 	defer l.mu.Unlock()
 	for _, s := range b.order {
 		w := &b.records[s.at]
-		l.put(w.key, w.value)
+		l.set(w.record, w.value)
 	}
 }
 
-// put needs mu, or that nobody else has the layer.
-func (l *layer) put(key string, value []byte) {
-	if r := l.records[key]; r != nil {
-		r.value = value
-		return
+// set needs mu, or that nobody else has the layer.
+func (l *layer) set(r *record, value []byte) {
+	r.value = value
+	if !r.known {
+		r.known = true
+		l.order.ReplaceOrInsert(placeOf(r))
 	}
-	r := &record{key, value}
-	l.records[key] = r
-	l.order.ReplaceOrInsert(placeOf(r))
+}
+
+// put is set for a key.
+func (l *layer) put(key string, value []byte) {
+	r := l.records[key]
+	if r == nil {
+		r = &record{key: key}
+		l.records[key] = r
+	}
+	l.set(r, value)
 }
 
 func (l *layer) empty() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return len(l.records) == 0
+	return l.order.Len() == 0
 }
 
 // from returns records with the prefix from a key on, deleted ones included, until

@@ -107,15 +107,15 @@ func (db *DB) rollBack(note []byte) error {
 	}
 	return db.persistAlone(func(tx *Tx) error {
 		tx.SetNote(note)
-		tx.batch.add(string(lifeKey), change{kind: changePut, value: record})
-		tx.batch.add(string(movedKey), change{kind: changeDelete})
+		tx.batch.add(db.young().reserve(lifeKey), change{kind: changePut, value: record})
+		tx.batch.add(db.young().reserve(movedKey), change{kind: changeDelete})
 		return db.cfg.OnRollback(tx, bytes.Clone(note))
 	})
 }
 
 // persistAlone runs f as a batch of its own, without the committer.
 func (db *DB) persistAlone(f func(*Tx) error) error {
-	b := newBatch()
+	b := db.newBatch()
 	tx := &Tx{db: db, batch: b, limit: db.cfg.Format.maxRequest()}
 	if err := errors.Join(f(tx), tx.err); err != nil {
 		return err

@@ -109,7 +109,7 @@ func (t *tables) settle(l *layer, fault func(Step) error) error {
 		return err
 	}
 	w = &settler{tables: t, version: version, slots: make(chan struct{}, settleAhead)}
-	w.add(&record{string(seqKey), marshalSeq(l.seq)})
+	w.add(&record{key: string(seqKey), value: marshalSeq(l.seq)})
 	if err := w.end(); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	if err := checkKey(key); err != nil {
 		return nil, tx.fail(err)
 	}
-	if at, ok := tx.batch.index[string(key)]; ok {
+	if at, ok := tx.batch.find(tx.db.young().records[string(key)]); ok {
 		c := tx.batch.records[at].change
 		if c.kind == changeDelete {
 			return nil, ErrNotFound
@@ -96,11 +96,11 @@ func (tx *Tx) Extend(key, tail []byte) bool {
 		return false
 	}
 	c := change{kind: changeExtend}
-	if at, ok := tx.batch.index[string(key)]; ok {
+	r := tx.db.young().records[string(key)]
+	if at, ok := tx.batch.find(r); ok {
 		c = tx.batch.records[at].change
-	} else {
-		c.value, _ = tx.db.young().peek(key)
-		c.kept = len(c.value)
+	} else if r != nil {
+		c.value, c.kept = r.value, len(r.value)
 	}
 	if c.value == nil || len(c.value)+len(tail) > MaxValue {
 		return false
@@ -137,9 +137,10 @@ func (tx *Tx) write(key []byte, octets int, c change) {
 		tx.fail(ErrTooLarge)
 		return
 	}
-	at, ok := tx.batch.index[string(key)]
+	r := tx.db.young().reserve(key)
+	at, ok := tx.batch.find(r)
 	if !ok {
-		tx.batch.add(string(key), c)
+		tx.batch.add(r, c)
 		return
 	}
 	there := &tx.batch.records[at].change
@@ -154,7 +155,7 @@ func (tx *Tx) undoAll() {
 	for _, u := range slices.Backward(tx.undo) {
 		tx.batch.records[u.at].change = u.had
 	}
-	tx.batch.truncate(tx.first)
+	tx.batch.truncate(tx.first, tx.db.young())
 }
 
 func (tx *Tx) fail(err error) error {
