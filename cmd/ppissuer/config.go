@@ -31,6 +31,9 @@ type config struct {
 	// MinFree is the free disk space, in octets, below which nothing is issued.
 	// 0 means 512 MiB.
 	MinFree uint64 `json:"min_free"`
+	// StorageKey is a file with 32 octets in base64url that the embedded store is
+	// encrypted with from its making on. Empty: it is in clear.
+	StorageKey string `json:"storage_key"`
 }
 
 // defaultConfig is an issuer on loopback.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 )
 
@@ -36,7 +38,13 @@ func serve(args []string, _, stderr io.Writer) (err error) {
 	logger := daemon.NewLogger(stderr)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	h, err := host.Open(&c.Config, host.Options{Data: data, Registry: registry, Logger: logger, MinFree: c.MinFree, AcceptRestored: *restored})
+	var storageKey secret.Bytes
+	if c.StorageKey != "" {
+		if storageKey, err = daemon.Dir(filepath.Dir(c.StorageKey)).ReadSecret(filepath.Base(c.StorageKey)); err != nil {
+			return err
+		}
+	}
+	h, err := host.Open(&c.Config, host.Options{Data: data, StorageKey: storageKey, Registry: registry, Logger: logger, MinFree: c.MinFree, AcceptRestored: *restored})
 	if err != nil {
 		return err
 	}

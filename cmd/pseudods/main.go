@@ -27,6 +27,7 @@ var commands = []command{
 	{"database", "make or migrate a database on PostgreSQL", database},
 	{"migrate", "move the stores into databases on PostgreSQL", migrate},
 	{"fsck", "check the stores", fsck},
+	{"rekey", "give encrypted stores another key", rekey},
 	{"backup", "back up the stores", takeBackups},
 	{"restore", "put the stores back", restore},
 	{"version", "say which version this is", version},
@@ -37,10 +38,7 @@ func main() {
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	i := -1
-	if len(args) > 0 {
-		i = slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
-	}
+	i := slices.IndexFunc(commands, func(c command) bool { return len(args) > 0 && c.name == args[0] })
 	if i < 0 {
 		fmt.Fprintln(stderr, "usage: pseudods command [flags]")
 		for _, c := range commands {

@@ -81,11 +81,11 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   storage/postgres/groups storage/postgres/ledger storage/postgres/queues \
                                   storage/postgres/reports tokens
 storage/backup                 <- internal/tlscodec
-storage/badger                 <- internal/tlscodec storage/backup storage/fence storage/move
+storage/badger                 <- internal/secret internal/tlscodec storage/backup storage/fence storage/move
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger storage/move
 storage/badger/badgertest      <- storage/badger storage/storagetest storage/storagetest/faults
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger storage/move
-storage/badger/ledger          <- internal/tlscodec privacypass privacypass/verify storage/backup storage/badger storage/move tokens
+storage/badger/ledger          <- internal/secret internal/tlscodec privacypass privacypass/verify storage/backup storage/badger storage/move tokens
 storage/badger/queues          <- internal/tlscodec pseudods/qs pseudods/wire storage/badger storage/move
 storage/badger/reports         <- internal/tlscodec privacypass/attester pseudods/moderation storage/badger storage/move
 storage/fence                  <- internal/tlscodec

@@ -168,7 +168,11 @@ func (p *patient) Write(b []byte) (int, error) {
 // it, and checks the outcome before it appears. Its directory must be empty or not
 // there. The next start takes it for an older copy: see docs/operations.md.
 func (s *Store) Restore(ctx context.Context, fenceLost bool, report func(badger.Finding), chain ...io.Reader) (*backup.Backup, error) {
-	return badger.Restore(ctx, badger.RestoreConfig{Dir: s.Dir, Format: s.Format, FenceLost: fenceLost, Check: func(ctx context.Context, db *badger.DB) error {
+	key, err := readStorageKey(s.Key)
+	if err != nil {
+		return nil, err
+	}
+	return badger.Restore(ctx, badger.RestoreConfig{Dir: s.Dir, Format: s.Format, Key: key, FenceLost: fenceLost, Check: func(ctx context.Context, db *badger.DB) error {
 		summary, err := s.Check(ctx, db, report)
 		if err == nil && summary.Findings > 0 {
 			err = ErrRestored

@@ -58,6 +58,9 @@ type Config struct {
 	// MinFree is the free disk space, in octets, below which nothing is stored.
 	// Default 512 MiB.
 	MinFree uint64 `json:"min_free"`
+	// StorageKey is a file with 32 octets in base64url that the embedded stores are
+	// encrypted with from their making on. Empty: they are in clear.
+	StorageKey string `json:"storage_key"`
 
 	// Prices are the token classes and what operations cost: see DefaultPrices,
 	// the default. A class buys operations of one role only.

@@ -100,7 +100,11 @@ func (d *delivery) openStore(c *Config, dir daemon.Dir) (restored uint16, err er
 		}
 		return 0, err
 	}
-	d.embedded, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Fence: c.DS.fence(groupsDir),
+	storageKey, err := readStorageKey(c.StorageKey)
+	if err != nil {
+		return 0, err
+	}
+	d.embedded, err = badger.Open(badger.Config{Dir: dir.Path(groupsDir), Format: groups.Format, Key: storageKey, Fence: c.DS.fence(groupsDir),
 		OnRollback: groups.OnRollback, MinFree: c.MinFree})
 	if err != nil {
 		return 0, err

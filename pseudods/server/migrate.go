@@ -132,7 +132,11 @@ func (c *Config) openSources(ctx context.Context, role Role) (s *sources, err er
 }
 
 func (s *Store) openToMove(minFree uint64, moved badger.Moved) (*badger.DB, error) {
-	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Fence: s.Fence, OnRollback: s.rollback,
+	key, err := readStorageKey(s.Key)
+	if err != nil {
+		return nil, err
+	}
+	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Key: key, Fence: s.Fence, OnRollback: s.rollback,
 		NeedsFence: s.NeedsFence(), MinFree: minFree, Moved: moved})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)

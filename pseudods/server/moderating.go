@@ -182,8 +182,12 @@ func (d *moderating) open(c *Config) (moderation.Store, error) {
 		}
 		return shared.New(d.database), nil
 	}
+	storageKey, err := readStorageKey(c.StorageKey)
+	if err != nil {
+		return nil, err
+	}
 	d.embedded, err = badger.Open(badger.Config{Dir: daemon.Dir(c.Moderation.Dir).Path(reportsDir), Format: reports.Format,
-		Fence: c.Moderation.fence(reportsDir), OnRollback: reports.OnRollback, MinFree: c.MinFree})
+		Key: storageKey, Fence: c.Moderation.fence(reportsDir), OnRollback: reports.OnRollback, MinFree: c.MinFree})
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,11 @@ func (q *queueing) openStore(c *Config, dir daemon.Dir) (_ qs.Store, err error) 
 		}
 		return shared.New(q.database, wakeKey(q.ring))
 	}
-	q.embedded, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Fence: c.QS.fence(queuesDir),
+	storageKey, err := readStorageKey(c.StorageKey)
+	if err != nil {
+		return nil, err
+	}
+	q.embedded, err = badger.Open(badger.Config{Dir: dir.Path(queuesDir), Format: queues.Format, Key: storageKey, Fence: c.QS.fence(queuesDir),
 		OnRollback: queues.OnRollback, MinFree: c.MinFree})
 	if err != nil {
 		return nil, err

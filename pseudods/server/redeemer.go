@@ -102,7 +102,11 @@ func (l embeddedLedger) Epochs(context.Context) ([]privacypass.KeyID, error) {
 func (r *redeemer) openLedger(c *Config, b *backend, dir, fences daemon.Dir, private *Private, key tokens.NullifierKey) (err error) {
 	fence := fences.Path(spentDir + ".fence")
 	if b.database == nil {
-		r.embedded, err = ledger.Open(ledger.Config{Dir: dir.Path(spentDir), Fence: fence, Key: key, MinFree: c.MinFree})
+		storageKey, err := readStorageKey(c.StorageKey)
+		if err != nil {
+			return err
+		}
+		r.embedded, err = ledger.Open(ledger.Config{Dir: dir.Path(spentDir), StorageKey: storageKey, Fence: fence, Key: key, MinFree: c.MinFree})
 		r.ledger = embeddedLedger{r.embedded}
 		return err
 	}

@@ -111,7 +111,11 @@ func (s *Server) open(registry prometheus.Registerer, m *metrics) error {
 		if err != nil {
 			return err
 		}
-		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, Registry: registry, Logger: s.log, MinFree: c.MinFree, AcceptRestored: c.AcceptRestored, VerdictKeys: keys})
+		storageKey, err := readStorageKey(c.StorageKey)
+		if err != nil {
+			return err
+		}
+		issuer, err := host.Open(&c.Issuer.Config, host.Options{Data: data, StorageKey: storageKey, Registry: registry, Logger: s.log, MinFree: c.MinFree, AcceptRestored: c.AcceptRestored, VerdictKeys: keys})
 		if err != nil {
 			return fmt.Errorf("issuer: %w", err)
 		}

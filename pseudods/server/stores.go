@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/pseudods/pseudods/internal/daemon"
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/allowances"
@@ -32,6 +33,8 @@ type Store struct {
 	Dir    string
 	Fence  string
 	Format badger.Format
+	// Key is a file, see Config.StorageKey.
+	Key string
 	// Check is the driver's: it goes over the store and needs no key.
 	Check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)
 
@@ -59,6 +62,19 @@ func (c Config) Stores() ([]Store, error) {
 		}
 	}
 	return out, nil
+}
+
+// readStorageKey reads the key of embedded stores; the zero secret, if no file is
+// named, stands for stores in clear.
+func readStorageKey(file string) (secret.Bytes, error) {
+	if file == "" {
+		return secret.Bytes{}, nil
+	}
+	key, err := daemon.Dir(filepath.Dir(file)).ReadSecret(filepath.Base(file))
+	if err != nil {
+		return secret.Bytes{}, fmt.Errorf("storage_key: %w", err)
+	}
+	return key, nil
 }
 
 // embedded lists the stores that a role has, or would have, in the embedded
@@ -91,6 +107,9 @@ func (c *Config) embedded(role Role) (out []Store) {
 			s.rollback = func(*badger.Tx, []byte) error { return nil }
 		}
 		out = append(out, s)
+	}
+	for i := range out {
+		out[i].Key = c.StorageKey
 	}
 	return out
 }
@@ -131,7 +150,11 @@ func (s *Store) open() (*badger.DB, error) {
 	if _, err := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", ErrNoStore, s.Dir)
 	}
-	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Fence: s.Fence, ReadOnly: true})
+	key, err := readStorageKey(s.Key)
+	if err != nil {
+		return nil, err
+	}
+	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Key: key, Fence: s.Fence, ReadOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}

@@ -12,6 +12,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/fence"
 )
 
@@ -22,6 +23,11 @@ type Config struct {
 	// Format names what the database holds. An empty directory takes it; any
 	// other must have been made with the same one, else [ErrFormat].
 	Format Format
+	// Key, of [KeySize] octets, encrypts the database at rest: tables, the engine's
+	// logs and the journals. A new database takes it; any other must have been made
+	// with it, else [ErrEncryption]. What stays in clear are sizes, times and numbers of
+	// batches, the fence with its note, and backups. Without it nothing is encrypted.
+	Key secret.Bytes
 	// Fence is the path of the fence file, in a directory that exists and that
 	// is not restored together with Dir. Empty means no fence; a database that
 	// was once opened with a fence is refused without it.
@@ -94,7 +100,7 @@ func (c *Config) validate() error {
 	if c.Fault == nil {
 		c.Fault = func(Step) error { return nil }
 	}
-	return c.Format.validate()
+	return errors.Join(c.Format.validate(), checkEncryptionKey(c.Key))
 }
 
 // DB is an open database. Its methods may be called concurrently.
@@ -146,7 +152,7 @@ func Open(cfg Config) (*DB, error) {
 	} else if err := makeDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	e, err := openEngine(cfg.Dir)
+	e, err := openEngine(cfg.Dir, cfg.Key)
 	if err != nil && strings.Contains(err.Error(), lockText) {
 		return nil, ErrInUse
 	}
@@ -184,13 +190,13 @@ const maxEmpty = 8
 // openEngine opens the engine's files. A crash between the making of a log and its
 // first octet leaves an empty one. The engine completes that when it finds it, and
 // then fails all the same; the next time it opens.
-func openEngine(dir string) (e *engine.DB, err error) {
+func openEngine(dir string, key secret.Bytes) (e *engine.DB, err error) {
 	for range maxEmpty {
-		if e, err = engine.OpenManaged(engineOptions(dir)); err == nil || !strings.HasSuffix(err.Error(), newFile) {
+		if e, err = engine.OpenManaged(encrypted(engineOptions(dir), key)); err == nil || !strings.HasSuffix(err.Error(), newFile) {
 			break
 		}
 	}
-	return e, err
+	return e, keyError(err)
 }
 
 // begin checks format and fence, and moves into the tables what a crash left in

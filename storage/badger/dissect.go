@@ -8,6 +8,8 @@ import (
 	"os"
 
 	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/pseudods/pseudods/internal/secret"
 )
 
 // Sighting is one state of a record as the files of a database show it.
@@ -26,14 +28,15 @@ type Sighting struct {
 // and then what the tables hold, as [Walk] does, with the versions by which the
 // engine tells what moved there together. Of a value that a batch extended, a
 // journal has only what was added. The copy may be that of a database in use, and
-// is no copy any more afterwards: the engine makes good what a crash left.
+// is no copy any more afterwards: the engine makes good what a crash left. It must not
+// be encrypted.
 //
 // Keys and values are f's until it returns.
 func Dissect(ctx context.Context, copied string, f func(Sighting) error) error {
 	if err := DissectJournals(copied, f); err != nil {
 		return err
 	}
-	e, err := openEngine(copied)
+	e, err := openEngine(copied, secret.Bytes{})
 	if err != nil {
 		return fmt.Errorf("badger: opening the database: %w", err)
 	}

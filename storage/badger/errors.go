@@ -42,6 +42,9 @@ var (
 	// ErrFormat: the directory holds something else, or a version of the format
 	// that this program does not know.
 	ErrFormat = errors.New("badger: unknown store format")
+	// ErrEncryption: the database is encrypted with another key than the one given,
+	// or is not and a key was given, or is and none was.
+	ErrEncryption = errors.New("badger: not the database's key")
 	// ErrFence: the fence is missing, damaged, or belongs to another database.
 	ErrFence = fence.Err
 	// ErrMoved: the database was moved to another engine, and must not be written to

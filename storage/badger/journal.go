@@ -1,6 +1,7 @@
 package badger
 
 import (
+	"crypto/cipher"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pseudods/pseudods/internal/secret"
 )
 
 // journal is one file of batches, open for appending. The next one is prepared
@@ -18,8 +21,9 @@ type journal struct {
 	file   *os.File
 	number uint64
 	id     journalID
-	end    int64 // of the last frame, in whole blocks
-	size   int64 // of what was written of the file
+	aead   cipher.AEAD // nil if it is not encrypted
+	end    int64       // of the last frame, in whole blocks
+	size   int64       // of what was written of the file
 }
 
 const journalSuffix = ".journal"
@@ -59,7 +63,7 @@ const (
 // newJournal makes an empty journal of a number that no other has, out of spare
 // if that is not nil: a journal that is no longer needed, and of which at most
 // keep octets are kept.
-func newJournal(dir string, number uint64, spare *journal, keep int64) (j *journal, err error) {
+func newJournal(dir string, key secret.Bytes, number uint64, spare *journal, keep int64) (j *journal, err error) {
 	j = &journal{number: number}
 	path := journalPath(dir, number)
 	if spare != nil {
@@ -70,6 +74,7 @@ func newJournal(dir string, number uint64, spare *journal, keep int64) (j *journ
 	}
 	if err == nil {
 		rand.Read(j.id[:])
+		j.aead = journalCipher(key, j.id)
 		j.end, j.size = journalBlock, max(j.size, journalBlock)
 		_, err = j.file.WriteAt(marshalJournal(j.id), 0)
 	}
@@ -115,6 +120,7 @@ func (j *journal) zero(from, to int64) error {
 
 // append makes a frame durable, which has room for its header in front.
 func (j *journal) append(frame []byte, before, seq uint64) error {
+	frame = encryptFrame(j.aead, frame, before, seq)
 	sealFrame(frame, j.id, before, seq)
 	frame = append(frame, zeros[:blocks(len(frame))-len(frame)]...)
 	next := j.end + int64(len(frame))

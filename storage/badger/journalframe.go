@@ -17,8 +17,8 @@ const (
 	journalBlock   = 4096
 	journalMagic   = "pdsjournal\x00\x01"
 	journalIDSize  = 16
-	frameHeader    = 4 + 4 + 8 + 8             // length of the body, checksum, numbers of the batch before and of the batch
-	maxFrame       = maxBatch + 2*LargeRequest // of the body: the last request goes in whole
+	frameHeader    = 4 + 4 + 8 + 8                        // length of the body, checksum, numbers of the batch before and of the batch
+	maxFrame       = maxBatch + 2*LargeRequest + frameTag // of the body: the last request goes in whole
 	changeOverhead = 1 + 2 + 4 + 4
 )
 

@@ -33,7 +33,7 @@ func (db *DB) recover() error {
 	if n := len(numbers); n > 0 {
 		next = numbers[n-1] + 1
 	}
-	if db.journal, err = newJournal(db.cfg.Dir, next, nil, 0); err != nil {
+	if db.journal, err = newJournal(db.cfg.Dir, db.cfg.Key, next, nil, 0); err != nil {
 		return err
 	}
 	db.layers.young = newLayer(next)
@@ -68,6 +68,7 @@ func (db *DB) replay() (*layer, []uint64, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		aead := journalCipher(db.cfg.Key, id)
 		err = eachFrame(b[journalBlock:], id, func(f frame) error {
 			if f.seq <= db.seq {
 				return nil
@@ -75,8 +76,12 @@ func (db *DB) replay() (*layer, []uint64, error) {
 			if f.before != db.seq {
 				return fmt.Errorf("%w: a batch is missing", ErrJournal)
 			}
+			body, err := decryptFrame(aead, f)
+			if err != nil {
+				return err
+			}
 			db.seq = f.seq
-			return l.replay(f.body)
+			return l.replay(body)
 		})
 		if err != nil {
 			return nil, nil, err

@@ -13,6 +13,7 @@ import (
 
 	engine "github.com/dgraph-io/badger/v4"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/backup"
 )
 
@@ -22,6 +23,8 @@ type RestoreConfig struct {
 	// not exist.
 	Dir    string
 	Format Format
+	// Key is that of [Config].
+	Key secret.Bytes
 	// FenceLost tells that the database's fence is lost too. Open then makes a
 	// new one, and calls [Config.OnRollback] with the newest note that the
 	// backup has, or refuses if the store needs its fence. Otherwise the fence
@@ -47,7 +50,7 @@ type RestoreConfig struct {
 // after which [DB.Restores] has grown. Increments of the time before do not fit
 // it: begin with a full backup.
 func Restore(ctx context.Context, cfg RestoreConfig, chain ...io.Reader) (*backup.Backup, error) {
-	if err := cfg.Format.validate(); err != nil {
+	if err := errors.Join(cfg.Format.validate(), checkEncryptionKey(cfg.Key)); err != nil {
 		return nil, err
 	}
 	if cfg.Now == nil {
@@ -100,7 +103,7 @@ func restoreInto(ctx context.Context, cfg *RestoreConfig, dir string, chain []io
 		return nil, err
 	}
 	// Nothing of it counts before all of it is synced.
-	e, err := engine.Open(engineOptions(dir).WithSyncWrites(false))
+	e, err := engine.Open(encrypted(engineOptions(dir), cfg.Key).WithSyncWrites(false))
 	if err != nil {
 		return nil, fmt.Errorf("badger: opening the database: %w", err)
 	}
@@ -250,7 +253,7 @@ func restoreDay(now time.Time) uint32 {
 
 // checkRestored verifies what was written, and counts it.
 func checkRestored(ctx context.Context, cfg *RestoreConfig, dir string, last *backup.Backup) error {
-	db, err := Open(Config{Dir: dir, Format: cfg.Format, ReadOnly: true})
+	db, err := Open(Config{Dir: dir, Format: cfg.Format, Key: cfg.Key, ReadOnly: true})
 	if err != nil {
 		return err
 	}

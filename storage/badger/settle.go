@@ -39,7 +39,7 @@ func (db *DB) settle(next uint64, done chan<- error) {
 		db.layers.mu.Lock()
 		db.layers.old = nil
 		db.layers.mu.Unlock()
-		db.spare, err = newJournal(db.cfg.Dir, next, db.used, int64(db.cfg.Journal))
+		db.spare, err = newJournal(db.cfg.Dir, db.cfg.Key, next, db.used, int64(db.cfg.Journal))
 		db.used = nil
 	}
 	if err != nil {
@@ -74,5 +74,5 @@ func (db *DB) nextJournal() (*journal, error) {
 		db.spare = nil
 		return next, nil
 	}
-	return newJournal(db.cfg.Dir, db.journal.number+1, nil, 0)
+	return newJournal(db.cfg.Dir, db.cfg.Key, db.journal.number+1, nil, 0)
 }

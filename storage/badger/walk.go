@@ -15,7 +15,8 @@ import (
 // format: the kernel's records, and versions that were replaced or deleted and
 // are not compacted yet, too; a deletion has no value. It is for those who ask
 // what a copy of the files shows. Nothing is changed. A database that a crash left
-// must be opened and closed before, or Walk fails with [ErrUnclean].
+// must be opened and closed before, or Walk fails with [ErrUnclean]. An encrypted one
+// shows nothing: [ErrEncryption].
 //
 // Keys and values are f's until it returns.
 func Walk(ctx context.Context, dir string, f func(key, value []byte) error) error {
@@ -27,7 +28,7 @@ func Walk(ctx context.Context, dir string, f func(key, value []byte) error) erro
 		return ErrUnclean
 	}
 	if err != nil {
-		return fmt.Errorf("badger: opening the database: %w", err)
+		return fmt.Errorf("badger: opening the database: %w", keyError(err))
 	}
 	txn := e.NewTransaction(false)
 	it := txn.NewIterator(engine.IteratorOptions{AllVersions: true})

@@ -43,6 +43,8 @@ type Options struct {
 	// MinFree is the free disk space, in octets, below which nothing is issued. 0
 	// means 512 MiB.
 	MinFree uint64
+	// StorageKey encrypts an embedded store at rest, if it is not zero.
+	StorageKey secret.Bytes
 	// AcceptRestored says that the operator accepts allowances from an older copy:
 	// accounts can get again what they got since.
 	AcceptRestored bool

@@ -39,7 +39,7 @@ func openStore(c *Config, o Options) (store, error) {
 	if c.Database.Used() {
 		return openDatabase(&c.Database, fence, o.AcceptRestored)
 	}
-	config := badger.Config{Dir: o.Data.Path(AllowancesDir), Format: allowances.Format, Fence: fence, MinFree: o.MinFree}
+	config := badger.Config{Dir: o.Data.Path(AllowancesDir), Format: allowances.Format, Key: o.StorageKey, Fence: fence, MinFree: o.MinFree}
 	if o.AcceptRestored {
 		config.OnRollback = func(*badger.Tx, []byte) error { return nil }
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/verify"
 	"github.com/pseudods/pseudods/storage/backup"
@@ -29,6 +30,8 @@ type Config struct {
 	// Key is the ledger's secret. A store made with another one is refused with
 	// [tokens.ErrNullifierKey].
 	Key tokens.NullifierKey
+	// StorageKey is the Key of [badger.Config].
+	StorageKey secret.Bytes
 	// MinFree and Fault are those of [badger.Config].
 	MinFree uint64
 	Fault   func(badger.Step) error
@@ -68,6 +71,7 @@ func Open(cfg Config) (*Ledger, error) {
 	db, err := badger.Open(badger.Config{
 		Dir:        cfg.Dir,
 		Format:     Format,
+		Key:        cfg.StorageKey,
 		Fence:      cfg.Fence,
 		OnRollback: fenceAll,
 		NeedsFence: true,
