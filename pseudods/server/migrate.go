@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/badger/queues"
@@ -25,6 +26,9 @@ type Migration struct {
 	Progress func(*Store, move.Progress)
 	// Report is told what is wrong with a store, which then is not moved.
 	Report func(*Store, badger.Finding)
+
+	// madeUp are stores whose records are made up and cannot pass a check, for tests.
+	madeUp []string
 }
 
 var (
@@ -204,7 +208,7 @@ func (s *sources) copy(ctx context.Context, i int, to *postgres.Move, m *Migrati
 			return nil, badger.ErrMoved
 		}
 	}
-	if known == nil {
+	if known == nil && !slices.Contains(m.madeUp, store.Name) {
 		summary, err := store.Check(ctx, db, func(f badger.Finding) {
 			if m.Report != nil {
 				m.Report(store, f)
