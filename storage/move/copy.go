@@ -45,7 +45,7 @@ type Config struct {
 	// Progress is told after each chunk and each table that was compared.
 	Progress func(Progress)
 	// Fault, if set, is asked before each [Step]; an error is treated as the end
-	// of the process at that point. For tests.
+	// of the process at that point. It is called from two goroutines. For tests.
 	Fault func(Step) error
 }
 
