@@ -47,7 +47,16 @@ func populated(t *testing.T) Config {
 func copied(t *testing.T, c Config) Config {
 	t.Helper()
 	other := config(t)
-	if err := os.CopyFS(other.Data, os.DirFS(c.Data)); err != nil {
+	err := os.CopyFS(other.Data, os.DirFS(c.Data))
+	if err == nil {
+		err = filepath.WalkDir(other.Data, func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				err = os.Chmod(path, 0o700)
+			}
+			return err
+		})
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := other.complete(); err != nil {
