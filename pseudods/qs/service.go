@@ -82,19 +82,27 @@ func (s *Service) Watch(ctx context.Context) error {
 
 // Maintain rotates the address keys, forgets what has expired in store and
 // memory, and returns what failed; the next call does that again. It takes long
-// on a large store; the service goes on meanwhile.
+// on a large store; the service goes on meanwhile. Call it every hour: of the
+// processes that share a store one goes over that.
 func (s *Service) Maintain(ctx context.Context) error {
 	now := s.cfg.Now()
 	s.segments.expire(now)
 	today := dayOf(now)
 	ago := func(days uint64) Day { return today - Day(min(days, uint64(today))) }
-	return errors.Join(s.cfg.Keys.Advance(now), s.cfg.Store.Expire(ctx, Expiry{
-		Queues:   ago(uint64(s.cfg.IdleDays)),
-		Entries:  today,
-		Marks:    ago(uint64(s.cfg.Keys.Longest()/(24*time.Hour)) + 1),
-		Payloads: today,
-		Claims:   ago(2),
-	}))
+	expire := func(ctx context.Context) error {
+		return s.cfg.Store.Expire(ctx, Expiry{
+			Queues:   ago(uint64(s.cfg.IdleDays)),
+			Entries:  today,
+			Marks:    ago(uint64(s.cfg.Keys.Longest()/(24*time.Hour)) + 1),
+			Payloads: today,
+			Claims:   ago(2),
+		})
+	}
+	err := s.cfg.Keys.Advance(now)
+	if shared, ok := s.cfg.Store.(Shared); ok {
+		return errors.Join(err, shared.Alone(ctx, time.Hour, expire))
+	}
+	return errors.Join(err, expire(ctx))
 }
 
 // Create creates the queue of an owner's key, or returns the one there is.

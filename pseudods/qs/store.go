@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -216,6 +217,9 @@ type Shared interface {
 	// queue may have got any, also if none has; within a second of them in all but
 	// the first second.
 	Watch(ctx context.Context, wake func(queues func(wire.QueueID) bool)) error
+	// Alone does a walk of all processes' store, unless another process does, or did
+	// within the time every. If that one dies, the walk can be done again at once.
+	Alone(ctx context.Context, every time.Duration, walk func(context.Context) error) error
 }
 
 // CheckPart returns [ErrBatch] if the part by itself breaks a bound.

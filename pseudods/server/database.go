@@ -27,7 +27,7 @@ func Schemas(r Role) []postgres.Schema {
 	case DS:
 		return append(spent, groups.Schema)
 	case QS:
-		return append(spent, queues.Schema)
+		return append(spent, postgres.DutySchema, queues.Schema)
 	case Issuer:
 		return host.Schemas
 	case Moderation:

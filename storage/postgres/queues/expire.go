@@ -3,6 +3,7 @@ package queues
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/storage/postgres"
@@ -13,6 +14,12 @@ const (
 	stepQueues = 256
 	stepRows   = 2048
 )
+
+// Alone implements [qs.Shared].
+func (s *Store) Alone(ctx context.Context, every time.Duration, walk func(context.Context) error) error {
+	_, err := s.duties.Round(ctx, "expiry", every, walk)
+	return err
+}
 
 // Expire implements [qs.Store]. Shards go one after the other, and one that fails
 // does not keep the next from it.

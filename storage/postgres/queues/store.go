@@ -35,6 +35,7 @@ func migrations() fs.FS {
 type Store struct {
 	db      *postgres.DB
 	process [16]byte
+	duties  *postgres.Duties
 	tags    cipher.Block  // nil: nobody is told of changes
 	others  []atomic.Bool // whether there are other processes, by what each shard says
 }
@@ -44,12 +45,13 @@ var _ qs.Shared = (*Store)(nil)
 // WakeKeySize is the size in octets of the key of [New].
 const WakeKeySize = 16
 
-// New returns the store on a database opened with [Schema]. The wake key is one
+// New returns the store on a database opened with [Schema], and with
+// [postgres.DutySchema] for [Store.Alone]. The wake key is one
 // that all processes of the database have, by which they tell one another of
 // queues; without one, this process must be the only one. The caller closes the
 // database.
 func New(db *postgres.DB, wake secret.Bytes) (*Store, error) {
-	s := &Store{db: db, others: make([]atomic.Bool, db.Shards())}
+	s := &Store{db: db, duties: postgres.NewDuties(db), others: make([]atomic.Bool, db.Shards())}
 	rand.Read(s.process[:])
 	if !wake.IsZero() {
 		if wake.Len() != WakeKeySize {
