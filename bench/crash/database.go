@@ -20,6 +20,7 @@ const (
 	Embedded Store = ""         // each server has its own
 	Postgres Store = "postgres" // a PostgreSQL server of the run's own
 	Patroni  Store = "patroni"  // three of them under Patroni, with etcd
+	Sharded  Store = "sharded"  // two, each a shard of a router
 	// RoutedPatroni is Patroni's three as the one shard of a router.
 	RoutedPatroni Store = "routed-patroni"
 )
@@ -59,8 +60,11 @@ func (r *run) openDatabase(ctx context.Context) (err error) {
 		r.database, err = startSingle(r.Control)
 	case Patroni:
 		r.database, err = startPatroni(ctx, r.Dir, r.Control, r.Progress)
+	case Sharded:
+		one := func() (database, error) { return startSingle(false) }
+		r.database, err = startSharded(r.Control, one, one)
 	case RoutedPatroni:
-		r.database, err = startRouted(ctx, r)
+		r.database, err = startSharded(r.Control, func() (database, error) { return startPatroni(ctx, r.Dir, false, r.Progress) })
 	default:
 		return fmt.Errorf("crash: no store is called %q", r.Store)
 	}

@@ -16,9 +16,9 @@ type sharded struct {
 	kills  int
 }
 
-// startRouted starts a router with one shard, which is three nodes of Patroni.
-func startRouted(ctx context.Context, r *run) (database, error) {
-	if r.Control {
+// startSharded starts a router with these shards.
+func startSharded(control bool, shards ...func() (database, error)) (database, error) {
+	if control {
 		return nil, errors.New("crash: there is no control for shards")
 	}
 	router, err := startSingle(false)
@@ -26,11 +26,13 @@ func startRouted(ctx context.Context, r *run) (database, error) {
 		return nil, err
 	}
 	s := &sharded{router: router.(*single)}
-	shard, err := startPatroni(ctx, r.Dir, false, r.Progress)
-	if err != nil {
-		return nil, errors.Join(err, s.remove())
+	for _, start := range shards {
+		shard, err := start()
+		if err != nil {
+			return nil, errors.Join(err, s.remove())
+		}
+		s.shards = append(s.shards, shard)
 	}
-	s.shards = append(s.shards, shard)
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ func crashes(args []string, stdout, stderr io.Writer) error {
 	groups := f.Int("groups", 2, "in `how many` groups")
 	split := f.Bool("split", false, "run the queue service in a process of its own")
 	control := f.Bool("control", false, "lose what was said in the end; the audit must see it")
-	store := f.String("store", "", "`where` the stores are: postgres is a server that is started for it, patroni three with a leader, routed-patroni the same as the shard of a router; default: each server has its own")
+	store := f.String("store", "", "`where` the stores are: postgres is a server that is started for it, patroni three with a leader, sharded two behind a router, routed-patroni three as the shard of one; default: each server has its own")
 	settings := f.String("settings", "", "JSON `file` with more of the servers' configuration, such as the store")
 	server := f.String("server", "", "the program pseudods; default: it is built")
 	dir := f.String("dir", "", "empty `directory` for everything, which stays; default: a temporary one")
