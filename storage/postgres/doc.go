@@ -32,6 +32,23 @@
 // objects, extensions, SERIALIZABLE, and transactions over several statements.
 // PostgreSQL 15 is tested; Citus and YugabyteDB are not.
 //
+// # Shards
+//
+// A database may be a router ([RouterScript]): PL/Proxy functions of the same names,
+// in front of shards that each have the tables ([MigrateShards]). Each [Schema]
+// declares, in its [Routing], how its functions find their shards:
+//
+//   - by a key, whose shard is told by two of its random octets ([Place]); set-based
+//     functions take parallel arrays, of which each shard gets its part;
+//   - by the number of a shard, for what goes over all keys: walks, and what
+//     processes tell one another. The driver asks shard by shard ([DB.Shards]);
+//   - on all of them, with a query that makes one answer of theirs;
+//   - on the first, for what there is in one place.
+//
+// A call is a transaction in each shard that it reaches, and none over all. Where one
+// fails the whole call does, to be repeated: others have done their part then. Open
+// looks at every shard through the router.
+//
 // # Durability
 //
 // Open refuses, with a [*RiskError], a database that may forget what it
