@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -83,6 +84,47 @@ func TestPlace(t *testing.T) {
 		if postgres.Place(key, octet, 4)&1 != postgres.Place(key, octet, 2) {
 			t.Fatal("a split sends a key to another pair")
 		}
+	}
+}
+
+// TestRouterFollowsFailover: the standby of a shard takes its place, and the router
+// finds it by itself, with all that was acknowledged.
+func TestRouterFollowsFailover(t *testing.T) {
+	primary := pgtest.Start(t)
+	d := pgtest.ShardedOn(t, pgtest.Shared(t), []*pgtest.Cluster{primary, pgtest.Shared(t)}, routed)
+	standby := primary.Standby(t, "standby_a")
+	if err := primary.Configure("synchronous_standby_names", "standby_a"); err != nil {
+		t.Fatal(err)
+	}
+	d.Shards[0].Standbys = []*pgtest.Cluster{standby}
+	d.Reroute(t)
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: d.URL(), Timeout: 30 * time.Second, Accept: []postgres.Risk{postgres.RiskAsynchronousStandby}}, routed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if n, err := put(t.Context(), db, "a", "x"); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	primary.Crash()
+	during := make(chan error)
+	go func() {
+		_, err := put(context.Background(), db, "b", "x")
+		during <- err
+	}()
+	if err := standby.Promote(); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"alter system set synchronous_standby_names = ''", "select pg_reload_conf()"} {
+		if err := standby.Exec("postgres", sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-during; err != nil {
+		t.Fatalf("a write during the failover: %v", err)
+	}
+	if n, err := put(t.Context(), db, "c", "x"); err != nil || n != 3 {
+		t.Fatal(n, err)
 	}
 }
 

@@ -12,8 +12,15 @@ import (
 
 // BenchmarkSpend spends new tokens in many goroutines, as the embedded driver's
 // does.
-func BenchmarkSpend(b *testing.B) {
-	db := pgtest.New(b, postgres.FenceSchema, ledger.Schema).Open(b)
+func BenchmarkSpend(b *testing.B) { spendAll(b, pgtest.New(b, postgres.FenceSchema, ledger.Schema)) }
+
+// BenchmarkSpendSharded does it through a router, to two shards on the same server.
+func BenchmarkSpendSharded(b *testing.B) {
+	spendAll(b, pgtest.NewSharded(b, 2, postgres.FenceSchema, ledger.Schema))
+}
+
+func spendAll(b *testing.B, d *pgtest.Database) {
+	db := d.Open(b)
 	l, err := ledger.Open(b.Context(), ledger.Config{DB: db, Fence: filepath.Join(b.TempDir(), "fence"), Key: testKey(b, 1)})
 	if err != nil {
 		b.Fatal(err)

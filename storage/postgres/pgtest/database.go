@@ -22,10 +22,12 @@ type Database struct {
 	schemas []postgres.Schema
 	logins  string // what the names of its logins begin with; its own name if empty
 	// Shards are the databases behind it if it is a router. It has no owner then.
-	Shards  []*Database
-	through *Proxy          // by which its router gets to it
-	t       testing.TB      // of checks
-	checks  []postgres.Walk // after each crash; nil for none
+	Shards []*Database
+	// Standbys are servers that its router may find it on, beside its own.
+	Standbys []*Cluster
+	through  *Proxy          // by which its router gets to it
+	t        testing.TB      // of checks
+	checks   []postgres.Walk // after each crash; nil for none
 }
 
 // New makes a database on the shared server. It goes with the server: to drop it

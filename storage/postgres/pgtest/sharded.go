@@ -75,6 +75,9 @@ func (d *Database) Sharding() postgres.Sharding {
 		if shard.through != nil {
 			to = "host=" + shard.through.dir
 		}
+		for _, standby := range shard.Standbys {
+			to += "," + standby.Dir()
+		}
 		s.Shards = append(s.Shards, fmt.Sprintf("%s dbname=%s", to, shard.name))
 	}
 	return s

@@ -27,9 +27,13 @@ func (free) Pay(context.Context, wire.Operation, [][]byte, [32]byte) error { ret
 // BenchmarkDeliver delivers payloads of 1 KB to groups of 100 whose members have
 // queues of their own, from 16 senders, durably. The sender's sealing is not part of
 // it.
-func BenchmarkDeliver(b *testing.B) {
+func BenchmarkDeliver(b *testing.B) { deliverAll(b, pgtest.New(b, queues.Schema)) }
+
+// BenchmarkDeliverSharded does it through a router, to two shards on the same server.
+func BenchmarkDeliverSharded(b *testing.B) { deliverAll(b, pgtest.NewSharded(b, 2, queues.Schema)) }
+
+func deliverAll(b *testing.B, d *pgtest.Database) {
 	const size, groups, members, senders = 1 << 10, 64, 100, 16
-	d := pgtest.New(b, queues.Schema)
 	db, err := postgres.Open(b.Context(), postgres.Config{URL: d.URL(), MaxConns: senders}, queues.Schema)
 	if err != nil {
 		b.Fatal(err)
