@@ -370,8 +370,11 @@ func testReopen(t *testing.T, d Driver) {
 	if d.Reopen == nil {
 		return
 	}
-	s := d.Open(t)
-	for i := range 20 {
+	s, crashes := d.Open(t), 20
+	if testing.Short() {
+		crashes = 5
+	}
+	for i := range crashes {
 		mustCharge(t, s, account(i), charge(1, 1, 6, 10))
 		s = d.Reopen(t, s)
 		mustExhaust(t, s, account(i), charge(1, 2, 6, 10))

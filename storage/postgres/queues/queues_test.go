@@ -36,6 +36,9 @@ func TestStoreSharded(t *testing.T) {
 // statement arrives or before it is answered, everything is as it is with good
 // ones.
 func TestStoreOverBadConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
 	queuetest.Run(t, func(t *testing.T) queuetest.Site {
 		return reliable{newSite(t)}
 	})
