@@ -27,6 +27,7 @@ var commands = []command{
 	{"database", "make or migrate a database on PostgreSQL", database},
 	{"migrate", "move the stores into databases on PostgreSQL", migrate},
 	{"fsck", "check the stores", fsck},
+	{"upgrade", "bring the stores to this program's version", upgrade},
 	{"rekey", "give encrypted stores another key", rekey},
 	{"backup", "back up the stores", takeBackups},
 	{"restore", "put the stores back", restore},

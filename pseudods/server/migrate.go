@@ -136,12 +136,12 @@ func (c *Config) openSources(ctx context.Context, role Role) (s *sources, err er
 }
 
 func (s *Store) openToMove(minFree uint64, moved badger.Moved) (*badger.DB, error) {
-	key, err := readStorageKey(s.Key)
+	cfg, err := s.config(minFree)
 	if err != nil {
 		return nil, err
 	}
-	db, err := badger.Open(badger.Config{Dir: s.Dir, Format: s.Format, Key: key, Fence: s.Fence, OnRollback: s.rollback,
-		NeedsFence: s.NeedsFence(), MinFree: minFree, Moved: moved})
+	cfg.Moved = moved
+	db, err := badger.Open(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Dir, err)
 	}

@@ -38,6 +38,9 @@ type Store struct {
 	// Check is the driver's: it goes over the store and needs no key.
 	Check func(context.Context, *badger.DB, func(badger.Finding)) (badger.Summary, error)
 
+	// Upgrades are the steps from older versions of the format.
+	Upgrades badger.Upgrades
+
 	// rollback closes what an older copy cannot judge, export is for a migration, and
 	// tables are what that fills: see Config.Migrate.
 	rollback func(*badger.Tx, []byte) error
@@ -94,7 +97,7 @@ func (c *Config) embedded(role Role) (out []Store) {
 	case QS:
 		s := c.QS.store(QS, c.QS.Dir, queuesDir)
 		s.Format, s.Check, s.rollback, s.tables = queues.Format, queues.Check, queues.OnRollback, databasequeues.Tables
-		s.export = queues.Export
+		s.export, s.Upgrades = queues.Export, queues.Upgrades
 		out = append(out, s, c.QS.spent(QS, c.QS.Dir))
 	case Issuer:
 		s := Store{Role: Issuer, Name: host.AllowancesDir, Dir: filepath.Join(c.Issuer.Dir, host.AllowancesDir), Fence: c.Issuer.Fence}
@@ -170,4 +173,29 @@ func (s *Store) Inspect(ctx context.Context, report func(badger.Finding)) (badge
 	}
 	summary, err := s.Check(ctx, db, report)
 	return summary, errors.Join(err, db.Close())
+}
+
+// config is what a tool opens the store with that writes to it.
+func (s *Store) config(minFree uint64) (badger.Config, error) {
+	key, err := readStorageKey(s.Key)
+	return badger.Config{Dir: s.Dir, Format: s.Format, Key: key, Fence: s.Fence, OnRollback: s.rollback,
+		NeedsFence: s.NeedsFence(), MinFree: minFree}, err
+}
+
+// Upgrade brings the store, which no server may be using, to this program's version
+// of its format, and returns which one it had. Writes are off below so many octets of
+// free space, where 0 stands for the default. After an error it is to be repeated. It
+// fails with ErrNoStore.
+func (s *Store) Upgrade(ctx context.Context, minFree uint64) (from uint32, err error) {
+	if _, err := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%w: %s", ErrNoStore, s.Dir)
+	}
+	cfg, err := s.config(minFree)
+	if err == nil {
+		from, err = badger.Upgrade(ctx, cfg, s.Upgrades)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", s.Dir, err)
+	}
+	return from, err
 }

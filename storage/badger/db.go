@@ -63,6 +63,8 @@ type Config struct {
 	// Fault, if set, is asked before each [Step]; an error is treated as a
 	// failure of the disk at that point. For tests.
 	Fault func(Step) error
+
+	upgrades Upgrades // of Upgrade, which opens older versions
 }
 
 // Format names a kind of store and the version of its records.
@@ -110,6 +112,7 @@ type DB struct {
 	layers layers
 	fence  *fence.File // nil without one; the committer's after Open
 	life   life
+	found  uint32 // the version of the format, if it is to be upgraded
 
 	// mu is held for reading while a request is put into queue, and for writing
 	// to close it.

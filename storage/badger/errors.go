@@ -2,6 +2,7 @@ package badger
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/pseudods/pseudods/storage/fence"
 )
@@ -42,6 +43,9 @@ var (
 	// ErrFormat: the directory holds something else, or a version of the format
 	// that this program does not know.
 	ErrFormat = errors.New("badger: unknown store format")
+	// ErrOutdated, an [ErrFormat]: the directory holds an older version of the format,
+	// for [Upgrade].
+	ErrOutdated = fmt.Errorf("%w: an older version", ErrFormat)
 	// ErrEncryption: the database is encrypted with another key than the one given,
 	// or is not and a key was given, or is and none was.
 	ErrEncryption = errors.New("badger: not the database's key")

@@ -87,9 +87,16 @@ func (db *DB) checkFormat() error {
 	if err != nil {
 		return err
 	}
-	if found.Name != db.cfg.Format.Name || found.Version != db.cfg.Format.Version {
-		return fmt.Errorf("%w: found %q version %d, want %q version %d", ErrFormat,
-			found.Name, found.Version, db.cfg.Format.Name, db.cfg.Format.Version)
+	want := db.cfg.Format
+	kind := ErrFormat
+	if found.Name == want.Name && found.Version < want.Version {
+		if kind = ErrOutdated; db.cfg.upgrades != nil {
+			db.found = found.Version
+			return nil
+		}
+	}
+	if found.Name != want.Name || found.Version != want.Version {
+		return fmt.Errorf("%w: found %q version %d, want %q version %d", kind, found.Name, found.Version, want.Name, want.Version)
 	}
 	return nil
 }
