@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -25,14 +24,7 @@ import (
 var peerFiles embed.FS
 
 // peerSchema is what the baselines on PostgreSQL have in the database.
-var peerSchema = postgres.Schema{Name: "peer", Migrations: must(fs.Sub(peerFiles, "peer"))}
-
-func must(f fs.FS, err error) fs.FS {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
+var peerSchema = postgres.Schema{Name: "peer", Migrations: peerFiles}
 
 // conns are the connections of a store: as many as a dispatcher has workers, and
 // some for the senders.

@@ -42,14 +42,7 @@ func isFull(file string) bool { return backupPattern.FindStringSubmatch(file)[1]
 func takeBackups(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("backup", stderr).withConfig()
 	full := f.Bool("full", false, "begin a new chain of backups")
-	if err := f.parse(args, 1); err != nil {
-		return err
-	}
-	c, err := f.load()
-	if err != nil {
-		return err
-	}
-	stores, err := c.Stores()
+	c, stores, err := f.stores(args, 1)
 	if err != nil {
 		return err
 	}
@@ -114,14 +107,7 @@ func verify(file string) (*backup.Backup, error) {
 func restore(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("restore", stderr).withConfig()
 	fenceLost := f.Bool("fence-lost", false, "the fences are lost too; spent tokens are not restored")
-	if err := f.parse(args, 1); err != nil {
-		return err
-	}
-	c, err := f.load()
-	if err != nil {
-		return err
-	}
-	stores, err := c.Stores()
+	c, stores, err := f.stores(args, 1)
 	if err != nil {
 		return err
 	}

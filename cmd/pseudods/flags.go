@@ -66,3 +66,17 @@ func (f *flags) load() (server.Config, error) {
 	}
 	return c, nil
 }
+
+// stores parses args as [flags.parse] does, and returns the configuration with its
+// embedded stores.
+func (f *flags) stores(args []string, n int) (server.Config, []server.Store, error) {
+	if err := f.parse(args, n); err != nil {
+		return server.Config{}, nil, err
+	}
+	c, err := f.load()
+	if err != nil {
+		return server.Config{}, nil, err
+	}
+	stores, err := c.Stores()
+	return c, stores, err
+}

@@ -12,14 +12,7 @@ import (
 // configuration. No server may be using them. It may be repeated.
 func rekey(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("rekey", stderr).withConfig()
-	if err := f.parse(args, 1); err != nil {
-		return err
-	}
-	c, err := f.load()
-	if err != nil {
-		return err
-	}
-	stores, err := c.Stores()
+	_, stores, err := f.stores(args, 1)
 	if err != nil {
 		return err
 	}

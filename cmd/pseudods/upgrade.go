@@ -15,14 +15,7 @@ import (
 // server may be using them. It may be repeated, and goes on where it was cut short.
 func upgrade(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("upgrade", stderr).withConfig()
-	if err := f.parse(args, 0); err != nil {
-		return err
-	}
-	c, err := f.load()
-	if err != nil {
-		return err
-	}
-	stores, err := c.Stores()
+	c, stores, err := f.stores(args, 0)
 	if err != nil {
 		return err
 	}

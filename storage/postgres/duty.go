@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"embed"
 	"errors"
-	"io/fs"
 	"sync"
 	"time"
 )
@@ -14,7 +13,7 @@ import (
 var dutyFiles embed.FS
 
 // DutySchema is what [Duties] need in the database.
-var DutySchema = Schema{Name: "duty", Migrations: subdirectory(fs.Sub(dutyFiles, "duties")), Routing: Routing{
+var DutySchema = Schema{Name: "duty", Migrations: dutyFiles, Routing: Routing{
 	Functions: map[string]Route{"claim": OnFirst(), "leave": OnFirst()},
 	Tables:    map[string]Placement{"duty": {}},
 }}

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/bits"
 	"os"
 	"slices"
@@ -19,15 +18,8 @@ import (
 //go:embed migrations
 var migrationFiles embed.FS
 
-func subdirectory(f fs.FS, err error) fs.FS {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
-
 // FenceSchema is what [OpenFence] needs in the database.
-var FenceSchema = Schema{Name: "fence", Migrations: subdirectory(fs.Sub(migrationFiles, "migrations")), Routing: Routing{
+var FenceSchema = Schema{Name: "fence", Migrations: migrationFiles, Routing: Routing{
 	Functions: map[string]Route{
 		"look_at": ByPart(), "admit_at": ByPart(), "rolled_back_at": ByPart(), "advance_at": ByPart(),
 		"look": Internal(), "admit": Internal(), "rolled_back": Internal(), "advance": Internal(), "hold": Internal(),

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 var moveFiles embed.FS
 
 // MoveSchema is what [OpenMove] needs in the database. Open looks into it.
-var MoveSchema = Schema{Name: "move", Migrations: subdirectory(fs.Sub(moveFiles, "moves")), Routing: Routing{
+var MoveSchema = Schema{Name: "move", Migrations: moveFiles, Routing: Routing{
 	Functions: map[string]Route{"in_move": OnAll("select bool_or(r) from ROWS r")},
 	Tables:    map[string]Placement{"store": {Copied: true}, "state": {Copied: true}},
 }}

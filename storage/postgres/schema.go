@@ -15,9 +15,9 @@ import (
 // Schema is what a driver keeps in a database: an SQL schema of that name.
 type Schema struct {
 	Name string
-	// Migrations holds files NNNN_what.sql, numbered from 1 without a gap. Each is
-	// applied in one transaction with the schema as search path. A file that was
-	// released must not change any more.
+	// Migrations holds, in whatever directory, files NNNN_what.sql, numbered from 1
+	// without a gap. Each is applied in one transaction with the schema as search path.
+	// A file that was released must not change any more.
 	Migrations fs.FS
 	// Routing is for databases that are sharded.
 	Routing Routing

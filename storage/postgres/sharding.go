@@ -7,7 +7,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ import (
 var placementFiles embed.FS
 
 // shardSchema is what every shard has beside the schemas of its role.
-var shardSchema = Schema{Name: "shard", Migrations: subdirectory(fs.Sub(placementFiles, "placement"))}
+var shardSchema = Schema{Name: "shard", Migrations: placementFiles}
 
 // Sharding says where the shards of a role's database are. It is read from a JSON
 // file, by the administrator's commands alone.

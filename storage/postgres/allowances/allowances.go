@@ -13,7 +13,6 @@ package allowances
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"math"
 
 	"github.com/pseudods/pseudods/privacypass/attester"
@@ -24,14 +23,7 @@ import (
 var files embed.FS
 
 // Schema is the schema of the databases that [New] takes.
-var Schema = postgres.Schema{Name: "allowances", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
-
-func must(f fs.FS, err error) fs.FS {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
+var Schema = postgres.Schema{Name: "allowances", Migrations: files, Routing: routing}
 
 // Store is an [attester.Store] on a database.
 type Store struct{ db *postgres.DB }

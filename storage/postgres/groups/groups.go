@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
-	"io/fs"
 	"sync/atomic"
 
 	"github.com/pseudods/pseudods/pseudods/ds"
@@ -16,14 +15,7 @@ import (
 var files embed.FS
 
 // Schema is the schema of the databases that [New] takes.
-var Schema = postgres.Schema{Name: "groups", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
-
-func must(f fs.FS, err error) fs.FS {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
+var Schema = postgres.Schema{Name: "groups", Migrations: files, Routing: routing}
 
 // Store is a [ds.Store] on a database.
 type Store struct {

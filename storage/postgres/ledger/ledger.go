@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 
 	"github.com/pseudods/pseudods/privacypass"
@@ -18,14 +17,7 @@ import (
 var files embed.FS
 
 // Schema is what a ledger needs in its database, beside [postgres.FenceSchema].
-var Schema = postgres.Schema{Name: "spent", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
-
-func must(f fs.FS, err error) fs.FS {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
+var Schema = postgres.Schema{Name: "spent", Migrations: files, Routing: routing}
 
 // Config says where a ledger is. All but Join must be set.
 type Config struct {

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"embed"
 	"errors"
-	"io/fs"
 	"math"
 	"sync/atomic"
 
@@ -21,15 +20,7 @@ import (
 var files embed.FS
 
 // Schema is the schema of the databases that [New] takes.
-var Schema = postgres.Schema{Name: "queues", Migrations: migrations(), Routing: routing}
-
-func migrations() fs.FS {
-	sub, err := fs.Sub(files, "migrations")
-	if err != nil {
-		panic("queues: no migrations")
-	}
-	return sub
-}
+var Schema = postgres.Schema{Name: "queues", Migrations: files, Routing: routing}
 
 // Store is a [qs.Store] on a database.
 type Store struct {

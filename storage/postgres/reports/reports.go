@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"embed"
 	"fmt"
-	"io/fs"
 	"math"
 	"time"
 
@@ -27,14 +26,7 @@ var files embed.FS
 
 // Schema is the schema of the databases that [New] takes, beside
 // [postgres.DutySchema].
-var Schema = postgres.Schema{Name: "reports", Migrations: must(fs.Sub(files, "migrations")), Routing: routing}
-
-func must(f fs.FS, err error) fs.FS {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
+var Schema = postgres.Schema{Name: "reports", Migrations: files, Routing: routing}
 
 // Store is a [moderation.Store] on a database.
 type Store struct {
