@@ -147,7 +147,7 @@ func (l *layer) from(prefix, key string, limit, octets int) (out []record, more 
 		if !strings.HasPrefix(p.key, prefix) {
 			return false
 		}
-		out = append(out, *p.record)
+		out = append(out, record{key: p.key, value: p.value, known: true}) // the rest is the committer's
 		if p.value != nil {
 			live, size = live+1, size+len(p.key)+len(p.value)
 		}
