@@ -105,6 +105,8 @@ func (r *run) failOver(ctx context.Context) error {
 		return fmt.Errorf("crash: rotating keys: %w: %s", err, out)
 	}
 	for _, s := range r.servers {
+		// What an account got in the lost moments it may get again.
+		s.args = append(s.args, "-accept-restored")
 		if err := errors.Join(s.start(), s.ready()); err != nil {
 			return err
 		}
