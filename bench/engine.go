@@ -41,7 +41,9 @@ var Stores = []string{"badger", "postgres", "sharded"}
 
 // openEngines opens those that are asked for; asked for nothing, all that are to be
 // had here, and says which are not.
-func (e *env) openEngines() error {
+func (e *env) openEngines() error { return e.openEnginesBy(e.openEngine) }
+
+func (e *env) openEnginesBy(open func(name string) (engine, error)) error {
 	for _, name := range e.Stores {
 		if !slices.Contains(Stores, name) {
 			return fmt.Errorf("bench: no store %q, there are %s", name, strings.Join(Stores, ", "))
@@ -51,7 +53,7 @@ func (e *env) openEngines() error {
 		if len(e.Stores) > 0 && !slices.Contains(e.Stores, name) {
 			continue
 		}
-		opened, err := e.openEngine(name)
+		opened, err := open(name)
 		switch {
 		case len(e.Stores) == 0 && (errors.Is(err, pgserver.ErrMissing) || errors.Is(err, errNoRouter)):
 			if e.Progress != nil {

@@ -36,9 +36,6 @@ func TestStoreSharded(t *testing.T) {
 // statement arrives or before it is answered, everything is as it is with good
 // ones.
 func TestStoreOverBadConnections(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
 	queuetest.Run(t, func(t *testing.T) queuetest.Site {
 		return reliable{newSite(t)}
 	})
@@ -47,9 +44,6 @@ func TestStoreOverBadConnections(t *testing.T) {
 // TestShardedOverBadConnections: the same with a router, whose connections to one of
 // its shards end too.
 func TestShardedOverBadConnections(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
-	}
 	queuetest.Run(t, func(t *testing.T) queuetest.Site {
 		return reliable{newShardedSite(t)}
 	})
