@@ -74,24 +74,28 @@ func TestRotationRefusesNoGoodToken(t *testing.T) {
 	slot := keyring.Slot{Class: string(tokens.Queue), Type: privacypass.VOPRFRistretto255}
 	var done atomic.Bool
 	var wg sync.WaitGroup
-	spent := make([]atomic.Int64, 4)
+	spent := make([]atomic.Value, 4) // the key of the token that a client spent last
 	for i := range spent {
 		u := newUser(t, s.URL(DS))
 		wg.Go(func() {
 			for !done.Load() {
+				paid := u.fetch(tokens.Queue, 8)
+				u.purse = map[tokens.Class][][]byte{tokens.Queue: paid}
 				u.newOwner(wire.QueueSettings{}) // fails the test if a token is refused
-				u.purse = map[tokens.Class][][]byte{}
-				spent[i].Add(1)
+				spent[i].Store(must(privacypass.ParseToken(paid[0])).KeyID)
 			}
 		})
 	}
-	// renewed waits until each client has fetched and spent anew.
+	// renewed waits until each client has spent a token under the newest key, so
+	// that all that it fetches from then on is under this key or later ones. The
+	// issuer notices a key in its own time.
 	renewed := func() {
 		t.Helper()
+		newest := ring.Live(slot, time.Now())[0].ID()
 		deadline := time.Now().Add(2 * time.Minute)
 		for i := range spent {
-			for from := spent[i].Load(); spent[i].Load() < from+2; time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(deadline) {
+			for ; spent[i].Load() != newest; time.Sleep(10 * time.Millisecond) {
+				if t.Failed() || time.Now().After(deadline) {
 					t.Fatal("clients do not get on")
 				}
 			}
