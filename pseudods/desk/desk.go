@@ -21,7 +21,7 @@ type Desk struct {
 	names  map[wire.Operation]string
 	ledger tokens.Ledger
 	till   atomic.Pointer[tokens.Till]
-	look   func() bool
+	look   func()
 }
 
 // New returns a desk. names are the names of operations in a price list; one that
@@ -36,11 +36,12 @@ func New(names map[wire.Operation]string, till *tokens.Till, ledger tokens.Ledge
 // has verified can still be spent, for as long as the ledger has their epochs.
 func (d *Desk) SetTill(till *tokens.Till) { d.till.Store(till) }
 
-// SetLook sets a function that is called when a token does not verify, and reports
-// whether there is a new till to try: an issuer may use a key before this service
-// has seen it. It must be cheap when nothing has changed. It is set before the
-// desk is used.
-func (d *Desk) SetLook(look func() bool) { d.look = look }
+// SetLook sets a function that is called when a token does not verify, and replaces
+// the till if keys have changed: an issuer may use a key before this service has
+// seen it. When it returns, a change from before the call has its till in place,
+// whoever noticed it. It must be cheap when nothing has changed. It is set before
+// the desk is used.
+func (d *Desk) SetLook(look func()) { d.look = look }
 
 // Payment is what was verified for one request.
 type Payment struct {
@@ -64,13 +65,18 @@ func (d *Desk) Verify(op wire.Operation, encoded [][]byte) (*Payment, error) {
 		}
 		parsed[i] = t
 	}
-	p, err := d.verify(op, parsed)
-	if err != nil && len(parsed) > 0 && d.look != nil && d.look() {
-		p, err = d.verify(op, parsed)
+	till := d.till.Load()
+	p, err := d.verify(till, op, parsed)
+	if err != nil && len(parsed) > 0 && d.look != nil {
+		// Not whether this call found a change: another may have found it since.
+		if d.look(); d.till.Load() != till {
+			till = d.till.Load()
+			p, err = d.verify(till, op, parsed)
+		}
 	}
 	switch {
 	case errors.Is(err, tokens.ErrTokenRequired):
-		return nil, demand(d.till.Load(), d.names[op])
+		return nil, demand(till, d.names[op])
 	case err != nil:
 		return nil, &wire.Error{Code: wire.CodeTokenInvalid}
 	case p.Count() == 0:
@@ -79,8 +85,8 @@ func (d *Desk) Verify(op wire.Operation, encoded [][]byte) (*Payment, error) {
 	return &Payment{p, d.ledger}, nil
 }
 
-func (d *Desk) verify(op wire.Operation, parsed []*privacypass.Token) (tokens.Payment, error) {
-	till, name := d.till.Load(), d.names[op]
+func (d *Desk) verify(till *tokens.Till, op wire.Operation, parsed []*privacypass.Token) (tokens.Payment, error) {
+	name := d.names[op]
 	if _, _, priced := till.Price(name); !priced && name != "" && len(parsed) > 0 && op.IsGroup() {
 		name = wire.PriceBurst
 	}

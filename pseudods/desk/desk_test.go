@@ -3,6 +3,7 @@ package desk_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/pseudods/pseudods/privacypass"
@@ -120,12 +121,11 @@ func TestLook(t *testing.T) {
 	l := list(map[string]tokens.Price{wire.OpCreateGroup.PriceName(): {Class: tokens.Send, Count: 1}})
 	d := desk.New(wire.PriceNames(anyRole), till(l, old), nil)
 	looks, there := 0, false
-	d.SetLook(func() bool {
+	d.SetLook(func() {
 		looks++
 		if there {
 			d.SetTill(till(l, old, next))
 		}
-		return there
 	})
 	_, err := d.Verify(wire.OpCreateGroup, [][]byte{token(next, 1)})
 	wantCode(t, "before the key is there", err, wire.CodeTokenInvalid)
@@ -140,6 +140,31 @@ func TestLook(t *testing.T) {
 	wantCode(t, "no token", err, wire.CodeTokenRequired)
 	if looks != 2 {
 		t.Errorf("looked %d times", looks)
+	}
+}
+
+// TestLookTogether: of two requests with tokens of a new key one notices the key,
+// and both get the till that knows it.
+func TestLookTogether(t *testing.T) {
+	old, next := storagetest.NewMint("a"), storagetest.NewMint("b")
+	l := list(map[string]tokens.Price{wire.OpCreateGroup.PriceName(): {Class: tokens.Send, Count: 1}})
+	d := desk.New(wire.PriceNames(anyRole), till(l, old), nil)
+	var both sync.WaitGroup // have failed with the old till
+	both.Add(2)
+	var once sync.Once
+	d.SetLook(func() {
+		both.Done()
+		both.Wait()
+		once.Do(func() { d.SetTill(till(l, old, next)) })
+	})
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = d.Verify(wire.OpCreateGroup, [][]byte{token(next, uint64(i))}) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
 	}
 }
 

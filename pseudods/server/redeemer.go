@@ -135,18 +135,16 @@ func (r *redeemer) advance(ctx context.Context) {
 	}
 }
 
-// look reports whether the keys have changed and the till is another one now.
-func (r *redeemer) look() bool {
+// look replaces the till if the keys have changed.
+func (r *redeemer) look() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stamp() == r.seen {
-		return false
+		return
 	}
 	if err := r.refreshLocked(context.Background(), time.Now()); err != nil {
 		r.log.Error("token keys not refreshed", "error", err)
-		return false
 	}
-	return true
 }
 
 func (r *redeemer) refresh(ctx context.Context, now time.Time) error {
