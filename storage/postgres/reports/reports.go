@@ -3,7 +3,8 @@
 //
 // A case is one row, which stays when it is decided, so that the same report is
 // taken once whoever takes it, and of contrary decisions one stands. How many are
-// open is counted in a row beside them. What a row had before a decision is in its page
+// open is counted in a row beside them; of shards each counts its own, and is told what
+// the others have before it takes a case. What a row had before a decision is in its page
 // until autovacuum has been there, and in the log of the server for as long as that
 // is kept.
 package reports
@@ -40,16 +41,26 @@ var _ moderation.Shared = (*Store)(nil)
 // [postgres.DutySchema]. The caller closes the database.
 func New(db *postgres.DB) *Store { return &Store{db, postgres.NewDuties(db)} }
 
-// Add implements [moderation.Store].
+// Add implements [moderation.Store]. On shards most can be exceeded by the calls that
+// are under way in all processes when it is reached, and a call fails while any shard
+// is down.
 func (s *Store) Add(ctx context.Context, id moderation.CaseID, c *moderation.Case, most int) error {
 	var attempt [16]byte
 	rand.Read(attempt[:])
+	room := int64(most)
+	if s.db.Shards() > 1 {
+		var beside int64
+		if err := s.db.Read(ctx, "select reports.waiting_beside($1)", []any{id[:]}, postgres.One(&beside)); err != nil {
+			return err
+		}
+		room -= beside
+	}
 	sealed := c.Sealed
 	if sealed == nil {
 		sealed = []byte{} // nil would be NULL
 	}
 	return s.db.Write(ctx, "select reports.add($1, $2, $3, $4, $5, $6)",
-		[]any{id[:], attempt[:], int64(c.Day), c.Commitment[:], sealed, int64(most)}, func(r postgres.Rows) error {
+		[]any{id[:], attempt[:], int64(c.Day), c.Commitment[:], sealed, room}, func(r postgres.Rows) error {
 			var outcome string
 			if err := postgres.One(&outcome)(r); err != nil {
 				return err

@@ -21,7 +21,14 @@ import (
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func newDatabase(t *testing.T) *pgtest.Database {
-	d := pgtest.New(t, postgres.DutySchema, reports.Schema)
+	return checked(t, pgtest.New(t, postgres.DutySchema, reports.Schema))
+}
+
+func newSharded(t *testing.T) *pgtest.Database {
+	return checked(t, pgtest.NewSharded(t, 2, postgres.DutySchema, reports.Schema))
+}
+
+func checked(t *testing.T, d *pgtest.Database) *pgtest.Database {
 	d.Check(t, reports.Checks)
 	return d
 }
@@ -30,16 +37,27 @@ func TestStore(t *testing.T) {
 	reporttest.Run(t, func(t *testing.T) reporttest.Site { return newSite(t) })
 }
 
-// site is a database behind a proxy that can lose its connections.
+// TestStoreSharded: a router with two shards is a store as any other, and a full one is
+// full whatever shard a case is for.
+func TestStoreSharded(t *testing.T) {
+	reporttest.Run(t, func(t *testing.T) reporttest.Site { return newShardedSite(t) })
+}
+
+// site is a database behind proxies that can lose its connections.
 type site struct {
 	*pgtest.Database
-	proxy *pgtest.Proxy
-	open  *store
+	proxies pgtest.Proxies
+	open    *store
 }
 
 func newSite(t *testing.T) *site {
 	d := newDatabase(t)
-	return &site{Database: d, proxy: pgtest.NewProxy(t, d.Cluster())}
+	return &site{Database: d, proxies: pgtest.Proxies{pgtest.NewProxy(t, d.Cluster())}}
+}
+
+func newShardedSite(t *testing.T) *site {
+	d, proxies := pgtest.NewBehindProxies(t, 2, postgres.DutySchema, reports.Schema)
+	return &site{Database: checked(t, d), proxies: proxies}
 }
 
 type store struct {
@@ -50,8 +68,8 @@ type store struct {
 func (s *store) Close() error { return s.db.Close() }
 
 func (s *site) Open() (reporttest.Store, error) {
-	s.proxy.Disarm()
-	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxy.URL(s.Database), Timeout: time.Second}, postgres.DutySchema, reports.Schema)
+	s.proxies.Disarm()
+	db, err := postgres.Open(context.Background(), postgres.Config{URL: s.proxies.URL(s.Database), Timeout: time.Second}, postgres.DutySchema, reports.Schema)
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +86,10 @@ func (s *site) Steps() int {
 	if testing.Short() {
 		return 0
 	}
-	return pgtest.Cuts
+	return s.proxies.Steps()
 }
 
-func (s *site) Fail(step int) { s.proxy.Arm(pgtest.Cut(step), -1) }
+func (s *site) Fail(step int) { s.proxies.Arm(step, -1) }
 
 var (
 	upheld    = moderation.Outcome{State: moderation.Upheld, Weight: attester.Severe}
@@ -93,9 +111,9 @@ func TestLostAnswers(t *testing.T) {
 	defer st.Close()
 	cut := func(times int, f func() error) error {
 		t.Helper()
-		s.proxy.Arm(pgtest.BeforeAnswer, times)
+		s.proxies.Arm(int(pgtest.BeforeAnswer), times)
 		err := f()
-		if n := s.proxy.Disarm(); n != times {
+		if n := s.proxies.Disarm(); n != times {
 			t.Fatalf("%d of %d answers were lost", n, times)
 		}
 		return err
@@ -134,8 +152,13 @@ func TestLostAnswers(t *testing.T) {
 // while sessions are killed: each report is kept once and decided one way, and no
 // more are open than may be.
 func TestManyProcesses(t *testing.T) {
-	const cases, most = 40, 12
-	d := newDatabase(t)
+	t.Run("one", func(t *testing.T) { testManyProcesses(t, newDatabase(t), 100*time.Millisecond, 0) })
+	t.Run("sharded", func(t *testing.T) { testManyProcesses(t, newSharded(t), time.Second, 3*3) })
+}
+
+// testManyProcesses allows for what shards may take beyond the limit.
+func testManyProcesses(t *testing.T, d *pgtest.Database, killed time.Duration, over int) {
+	const cases, most = 40, 4
 	stop := make(chan bool)
 	var wg, killer sync.WaitGroup
 	killer.Go(func() {
@@ -143,7 +166,7 @@ func TestManyProcesses(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(killed):
 				if err := d.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); err != nil {
 					t.Error(err)
 				}
@@ -180,7 +203,7 @@ func TestManyProcesses(t *testing.T) {
 					default:
 						t.Error(err)
 					}
-					if waiting, err := s.Waiting(t.Context()); err != nil || waiting > most {
+					if waiting, err := s.Waiting(t.Context()); err != nil || waiting > most+over {
 						t.Errorf("%d are open, %v", waiting, err)
 					}
 				}
@@ -209,5 +232,62 @@ func TestManyProcesses(t *testing.T) {
 	}
 	if waiting, err := s.Waiting(t.Context()); err != nil || waiting != 0 {
 		t.Errorf("%d are open, %v", waiting, err)
+	}
+}
+
+// TestLimitOverShards: the limit is of all shards together. What races for the last
+// places can exceed it by no more than itself.
+func TestLimitOverShards(t *testing.T) {
+	const shards, most, racing = 4, 10, 8
+	d := checked(t, pgtest.NewSharded(t, shards, postgres.DutySchema, reports.Schema))
+	s := reports.New(d.Open(t))
+	add := func(n int) error {
+		return s.Add(t.Context(), moderation.CaseID{byte(n), byte(n >> 8)}, caseOf(n), most)
+	}
+	var wg sync.WaitGroup
+	for w := range racing {
+		wg.Go(func() {
+			for n := range 4 {
+				if err := add(racing*n + w); err != nil && !errors.Is(err, moderation.ErrFull) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	open := func() int {
+		t.Helper()
+		n, err := s.Waiting(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := open(); n < most || n >= most+racing {
+		t.Fatalf("%d are open of %d, with %d calls at a time", n, most, racing)
+	}
+	decide := func(left int) {
+		t.Helper()
+		list, _, err := s.OpenCases(t.Context(), moderation.CaseID{})
+		for i := left; i < len(list) && err == nil; i++ {
+			err = s.Decide(t.Context(), list[i].ID, dismissed, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := 4 * racing
+	for _, left := range []int{0, 4, 9} {
+		decide(left)
+		for ; open() < most; next++ {
+			if err := add(next); err != nil {
+				t.Fatalf("of %d, %d: %v", most, open(), err)
+			}
+		}
+		for shard := range shards { // its number is the lowest bits of a name
+			if err := add(next + shard); !errors.Is(err, moderation.ErrFull) {
+				t.Fatalf("one more, on shard %d: %v", (next+shard)%shards, err)
+			}
+		}
 	}
 }
