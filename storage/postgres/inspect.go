@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -62,11 +63,16 @@ type Problem struct {
 }
 
 // Inspect goes over the tables of schemas, as their owner, and tells report, if
-// that is not nil, what it found. It changes nothing. Servers may be using the
-// database, which may also be a standby. Memory is bounded here, and at the server by
+// that is not nil, what it found. Of a database that is one of several shards it also
+// finds the rows of keys that another shard has; after a [Split] there are some until
+// [RemoveOthers]. It changes nothing. Servers may be using the database, which may also
+// be a standby, and then shows what that has replayed. Memory is bounded here, and at the server by
 // its work_mem; no statement takes longer than a range does. An error means that the
 // inspection did not end.
 func Inspect(ctx context.Context, cfg Config, walks []Walk, report func(Finding), schemas ...Schema) (summary Summary, err error) {
+	if err := checkPlaced(walks, schemas); err != nil {
+		return Summary{}, err
+	}
 	p, err := cfg.pool()
 	if err != nil {
 		return Summary{}, err
@@ -86,8 +92,19 @@ func Inspect(ctx context.Context, cfg Config, walks []Walk, report func(Finding)
 			return Summary{}, err
 		}
 	}
-	for n := range walks {
-		if err := i.walk(ctx, &walks[n]); err != nil {
+	several, err := i.several(ctx)
+	if err != nil {
+		return Summary{}, err
+	}
+	for _, w := range walks {
+		if several {
+			misplaced, err := i.misplaced(ctx, &w, schemas)
+			if err != nil {
+				return Summary{}, err
+			}
+			w.Problems = slices.Concat(w.Problems, misplaced)
+		}
+		if err := i.walk(ctx, &w); err != nil {
 			return Summary{}, err
 		}
 	}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -148,21 +147,10 @@ func RemoveOthers(ctx context.Context, s Sharding, report func(Removed), schemas
 }
 
 func removeOthers(ctx context.Context, conn *pgx.Conn, table string, p Placement) (int64, error) {
-	var kind string
-	err := conn.QueryRow(ctx, "select format_type(atttypid, null) from pg_attribute where attrelid = $1::regclass and attname = $2", table, p.Column).Scan(&kind)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, fmt.Errorf("%w: no column %s", ErrRoute, p.Column)
-	} else if err != nil {
+	other, err := otherShard(ctx, conn, table, "t", "p", p)
+	if err != nil {
 		return 0, err
 	}
-	column := "t." + p.Column
-	switch kind {
-	case "uuid":
-		column = "uuid_send(" + column + ")"
-	case "bytea":
-	default:
-		return 0, fmt.Errorf("%w: %s is no key", ErrRoute, p.Column)
-	}
-	tag, err := conn.Exec(ctx, fmt.Sprintf("delete from %s t using shard.place p where shard.place_of(%s, %d) & (p.count - 1) <> p.number", table, column, p.Octet))
+	tag, err := conn.Exec(ctx, fmt.Sprintf("delete from %s t using shard.place p where %s", table, other))
 	return tag.RowsAffected(), err
 }

@@ -34,3 +34,18 @@ func TestChecks(t *testing.T) {
 		pgtest.Damage{Name: "partition", SQL: "drop table allowances.verdict_3", Want: find("epoch", "partition is missing")},
 	)
 }
+
+// TestChecksPlaces: rows that are another shard's.
+func TestChecksPlaces(t *testing.T) {
+	d := pgtest.NewSharded(t, 2, postgres.FenceSchema, allowances.Schema)
+	s := allowances.New(d.Open(t))
+	for i := range byte(8) {
+		if _, err := s.Charge(t.Context(), attester.Account{i}, charge(1, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Shards[0].Exec("insert into allowances.verdict values (decode(repeat('00', 32), 'hex'), 3, decode(repeat('00', 16), 'hex'))"); err != nil {
+		t.Fatal(err)
+	}
+	d.Shards[0].Misplaced(t, allowances.Checks, "standing", "counter", "charge", "verdict")
+}

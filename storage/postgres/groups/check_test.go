@@ -1,6 +1,7 @@
 package groups_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -44,4 +45,26 @@ func TestChecks(t *testing.T) {
 		pgtest.Damage{Name: "lane", SQL: "update groups.message_part set lane = '\\x01'" + one, Want: find("message part", "key")},
 		pgtest.Damage{Name: "part", SQL: "delete from groups.message_part" + one + " and part = 0", Want: find("message part", "not the next of its message")},
 	)
+}
+
+// TestChecksPlaces: rows that are another shard's.
+func TestChecksPlaces(t *testing.T) {
+	d := pgtest.NewSharded(t, 2, groups.Schema)
+	s := groups.New(d.Open(t))
+	for i := range 400 {
+		b := &ds.Batch{Puts: []ds.Record{{Key: []byte("k")}}, Messages: []ds.Message{{Lane: ds.Lane{1}, Parts: [][]byte{{1}}}}}
+		if err := s.Commit(t.Context(), wire.GroupID{byte(i), byte(i >> 8)}, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Shards[0].Misplaced(t, groups.Checks, "version", "record", "message part")
+	// A key without the octets that tell its shard is one that does not decode.
+	if err := d.Shards[1].Exec("insert into groups.groups (id, batch, version, sequence) values ('\\x00', decode(repeat('00', 16), 'hex'), 1, 0)"); err != nil {
+		t.Fatal(err)
+	}
+	d.Shards[1].Fsck(t, groups.Checks, postgres.Finding{Kind: "version", Problem: "does not decode"})
+	// Checks that would not see where a table's rows are do not begin.
+	if _, err := postgres.Inspect(t.Context(), postgres.Config{URL: d.Shards[0].OwnerURL()}, nil, nil, groups.Schema); !errors.Is(err, postgres.ErrRoute) {
+		t.Errorf("without checks: %v", err)
+	}
 }

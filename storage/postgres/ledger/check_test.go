@@ -39,3 +39,16 @@ func TestChecks(t *testing.T) {
 		pgtest.Damage{Name: "partition", SQL: "drop table spent.nullifier_2", Want: find("epoch", "partition is missing")},
 	)
 }
+
+// TestChecksPlaces: keys that are another shard's.
+func TestChecksPlaces(t *testing.T) {
+	d := pgtest.NewSharded(t, 2, postgres.FenceSchema, ledger.Schema)
+	err := d.Shards[0].Exec(`insert into spent.registry values (true, '', 2);
+		create table spent.nullifier_1 partition of spent.nullifier for values in (1);
+		insert into spent.epoch (key, ordinal, capacity, spent) values (decode(repeat('02', 32), 'hex'), 1, 9, 0);
+		insert into spent.closed values (decode(repeat('04', 32), 'hex'), false)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Shards[0].Misplaced(t, ledger.Checks, "epoch", "tombstone")
+}

@@ -3,6 +3,7 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/pseudods/pseudods/storage/postgres"
@@ -80,4 +81,31 @@ func (d *Database) Damaged(t *testing.T, checks []postgres.Walk, tables []string
 			}
 		})
 	}
+}
+
+// Misplaced tells a shard of two, without findings, that it is the other one: all its
+// rows of these kinds, of which it has some, must be found to be in the wrong shard then,
+// in that order, and nothing else.
+func (d *Database) Misplaced(t *testing.T, checks []postgres.Walk, kinds ...string) {
+	t.Helper()
+	rows := map[string]uint64{}
+	for _, tally := range d.Fsck(t, checks).Tallies {
+		rows[tally.Kind] = tally.Records
+	}
+	if err := d.Exec("update shard.place set number = 1 - number"); err != nil {
+		t.Fatal(err)
+	}
+	var want, got []postgres.Finding
+	for _, kind := range kinds {
+		want = append(want, postgres.Finding{Kind: kind, Problem: "in the wrong shard", Count: rows[kind]})
+	}
+	_, err := postgres.Inspect(context.Background(), postgres.Config{URL: d.OwnerURL()}, checks, func(f postgres.Finding) { got = append(got, f) }, d.schemas...)
+	if err != nil || !slices.Equal(got, want) || slices.ContainsFunc(want, func(f postgres.Finding) bool { return f.Count == 0 }) {
+		t.Errorf("found %+v, want %+v, %v", got, want, err)
+	}
+}
+
+// Standby is the database on a standby of its server.
+func (d *Database) Standby(c *Cluster) *Database {
+	return &Database{cluster: c, name: d.name, schemas: d.schemas, logins: d.logins}
 }

@@ -54,7 +54,7 @@ func NewBehindProxies(t testing.TB, shards int, schemas ...postgres.Schema) (*Da
 // newShard makes a database that a router can have as a shard.
 func (d *Database) newShard(t testing.TB, c *Cluster, number int) *Database {
 	t.Helper()
-	s := &Database{cluster: c, name: fmt.Sprintf("%s_%d", d.name, number), logins: d.name}
+	s := &Database{cluster: c, name: fmt.Sprintf("%s_%d", d.name, number), schemas: d.schemas, logins: d.name}
 	for _, sql := range []string{
 		fmt.Sprintf("do $$ begin create role %[1]s_owner login; create role %[1]s_app login; exception when duplicate_object then null; end $$", d.name),
 		fmt.Sprintf("create database %s owner %s_owner", s.name, d.name),
@@ -128,7 +128,7 @@ func (p Proxies) Disarm() (n int) {
 // from that of the shards, for as many more shards.
 func (d *Database) Double(c *Cluster) {
 	for _, s := range d.Shards {
-		d.Shards = append(d.Shards, &Database{cluster: c, name: s.name, logins: s.logins})
+		d.Shards = append(d.Shards, &Database{cluster: c, name: s.name, schemas: s.schemas, logins: s.logins})
 	}
 }
 

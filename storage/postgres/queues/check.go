@@ -14,11 +14,22 @@ const (
 	miscounted = "count differs from what is there"
 	ofNoQueue  = "of no queue"
 	ofNoPool   = "of no pool"
+	// noPartition: one of the two tables of a day.
+	noPartition = "partition of a day is missing"
 )
 
+// unpaired finds the days of which a table has a partition and another table none.
+func unpaired(table, other string) string {
+	return `select from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'queues.` + table + `'::regclass and not exists (
+		select from pg_inherits o join pg_class d on d.oid = o.inhrelid where o.inhparent = 'queues.` + other + `'::regclass
+		and replace(d.relname, '` + other + `_', '') = replace(c.relname, '` + table + `_', ''))`
+}
+
 // Checks are what a database cannot have unless it is damaged. What is sealed they
-// cannot judge, nor so whether an entry's payload is there. A segment that nothing
-// needs any more may lie until its queue is read again.
+// cannot judge, nor so which payload an entry points to: that it is gone shows in the
+// references of those who have not fetched it. Numbers of entries and of references do
+// not tell more, as a client may give a ticket back before it acknowledges the entry. A
+// segment that nothing needs any more may lie until its queue is read again.
 var Checks = []postgres.Walk{{
 	Anchor: "queues.head", Key: "queue", Type: "uuid", Each: 256,
 	Kinds: []postgres.Kind{
@@ -66,6 +77,11 @@ var Checks = []postgres.Walk{{
 		{Kind: "references", Text: "payload is missing", Rows: `select from queues.payload_need n where @(n.payload)
 			and not exists (select from queues.payload p where p.payload = n.payload and p.day = n.day)`},
 		{Kind: "references", Text: "recipients", Rows: `select from queues.payload_need n where @(n.payload) and bit_count(n.recipients) = 0`},
+	},
+}, {
+	Problems: []postgres.Problem{
+		{Kind: "payload", Text: noPartition, Rows: unpaired("payload_need", "payload")},
+		{Kind: "references", Text: noPartition, Rows: unpaired("payload", "payload_need")},
 	},
 }, {
 	Anchor: "queues.pool", Key: "pool", Type: "uuid", Each: 64,

@@ -10,15 +10,9 @@ import (
 	"github.com/pseudods/pseudods/storage/postgres/queues"
 )
 
-// TestChecks alters rows of a database, one kind after the other. Its queue has two
-// entries left of three, in two segments, and its pool three KeyPackages.
-func TestChecks(t *testing.T) {
-	d := pgtest.New(t, queues.Schema)
-	const (
-		id    = "'00000000-0000-0000-0000-000000000001'"
-		other = "'00000000-0000-0000-0000-000000000002'"
-	)
-	err := d.Exec(`insert into queues.queue values (` + id + `, decode(repeat('01', 32), 'hex'), 32, 'key', 1, '');
+// rows are a queue with two entries left of three, in two segments, and a pool with
+// three KeyPackages, and all else that there can be of them. Their shard is the first.
+var rows = `insert into queues.queue values (` + id + `, decode(repeat('01', 32), 'hex'), 32, 'key', 1, '');
 		insert into queues.head (queue, last, floor, bytes, max_bytes, segment, segment_start, max_entries, ttl, marks, used, drop_oldest, push)
 			select ` + id + `, 3, 1, 0, 9999, 7, 3, 9, 9, 1, 9, false, false;
 		insert into queues.mark values (` + id + `, ` + id + `, ` + id + `, 3, 9, false, false);
@@ -32,8 +26,15 @@ func TestChecks(t *testing.T) {
 		insert into queues.key_package select ` + id + `, b, n, 9, 'encoded' from (values (1, -1), (1, 1), (1, 2), (2, 0)) as v (b, n);
 		insert into queues.contact values (` + id + `, 'contact', true);
 		insert into queues.claim values (` + id + `, 'request', 9, 'encoded');
-		update queues.head set bytes = 2 * (6 + ` + strconv.Itoa(qs.EntryOverhead) + `)`)
-	if err != nil {
+		update queues.head set bytes = 2 * (6 + ` + strconv.Itoa(qs.EntryOverhead) + `)`
+
+const id = "'00000000-0000-0000-0000-000000000001'"
+
+// TestChecks alters rows of a database, one kind after the other.
+func TestChecks(t *testing.T) {
+	d := pgtest.New(t, queues.Schema)
+	const other = "'00000000-0000-0000-0000-000000000002'"
+	if err := d.Exec(rows); err != nil {
 		t.Fatal(err)
 	}
 	const differs, contradict, gap = "count differs from what is there", "numbers contradict each other", "not the next of its queue or pool"
@@ -69,5 +70,43 @@ func TestChecks(t *testing.T) {
 		pgtest.Damage{Name: "handed out", SQL: "update queues.pool set next = 2", Want: find("KeyPackage", gap)},
 		pgtest.Damage{Name: "last resort", SQL: "delete from queues.key_package where number = -1", Want: find("KeyPackage", "of last resort is missing")},
 		pgtest.Damage{Name: "batch", SQL: "update queues.key_package set batch = 0 where batch = 2", Want: find("pool", "staged batch", "KeyPackage", "of no batch of its pool")},
+		pgtest.Damage{Name: "day of references", SQL: "create table queues.payload_8 partition of queues.payload for values in (8)", Want: find("references", "partition of a day is missing")},
+		pgtest.Damage{Name: "day of payloads", SQL: "create table queues.payload_need_8 partition of queues.payload_need for values in (8); drop table queues.payload_9",
+			Want: find("references", "payload is missing", "payload", "partition of a day is missing")},
 	)
+}
+
+// TestChecksPlaces: rows that are another shard's.
+func TestChecksPlaces(t *testing.T) {
+	shard := pgtest.NewSharded(t, 2, postgres.FenceSchema, queues.Schema).Shards[0]
+	if err := shard.Exec(rows); err != nil {
+		t.Fatal(err)
+	}
+	shard.Misplaced(t, queues.Checks, "queue", "head", "mark", "entry", "segment", "payload", "references", "pool", "KeyPackage", "contact", "claim")
+}
+
+// TestChecksOnStandby: a standby, which takes no writes, shows what its server has.
+func TestChecksOnStandby(t *testing.T) {
+	c := pgtest.Start(t)
+	d := pgtest.ShardedOn(t, c, []*pgtest.Cluster{c, c}, postgres.FenceSchema, queues.Schema)
+	shard := d.Shards[0]
+	if err := shard.Exec(rows); err != nil {
+		t.Fatal(err)
+	}
+	on := shard.Standby(c.Standby(t, "copy"))
+	if !on.Holds(t, "select where pg_is_in_recovery()") {
+		t.Fatal("it is no standby")
+	}
+	on.Fsck(t, queues.Checks)
+	// A pool of the other shard, and a day whose payloads were dropped by hand.
+	if err := shard.Exec("insert into queues.pool select (jsonb_populate_record(p, '{\"pool\": \"01000000-0000-0000-0000-000000000001\", \"contacts\": 0, \"batch\": 0, \"next\": 0, \"most\": 0, \"last_resort\": false, \"staged\": 0, \"staged_most\": 0, \"staged_received\": 0}')).* from queues.pool p; drop table queues.payload_9"); err != nil {
+		t.Fatal(err)
+	}
+	for replayed := false; !replayed; {
+		if err := c.Query("postgres", "select bool_and(replay_lsn = pg_current_wal_lsn()) from pg_stat_replication", &replayed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	on.Fsck(t, queues.Checks, postgres.Finding{Kind: "references", Problem: "payload is missing"}, postgres.Finding{Kind: "payload", Problem: "partition of a day is missing"},
+		postgres.Finding{Kind: "pool", Problem: "in the wrong shard"})
 }

@@ -40,3 +40,18 @@ func TestChecks(t *testing.T) {
 		t.Errorf("as the server's login: %v", err)
 	}
 }
+
+// TestChecksPlaces: rows that are another shard's.
+func TestChecksPlaces(t *testing.T) {
+	d := pgtest.NewSharded(t, 2, reports.Schema)
+	s := reports.New(d.Open(t))
+	for i := range 8 {
+		if err := s.Add(t.Context(), moderation.CaseID{byte(i)}, caseOf(i), 99); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Decide(t.Context(), moderation.CaseID{0}, upheld, []byte("verdict")); err != nil {
+		t.Fatal(err)
+	}
+	d.Shards[0].Misplaced(t, reports.Checks, "open case", "decided case", "waiting verdict")
+}
