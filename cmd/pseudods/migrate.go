@@ -23,9 +23,10 @@ import (
 // Tables and functions are there before: see the command database.
 func migrate(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("migrate", stderr).withConfig()
-	owners := map[server.Role]*string{}
+	owners, lists := map[server.Role]*string{}, map[server.Role]*string{}
 	for _, role := range []server.Role{server.DS, server.QS, server.Issuer, server.Moderation} {
 		owners[role] = f.String(string(role), "", fmt.Sprintf("move the stores of %s; connection string of its database's owner, or `file` with it", role))
+		lists[role] = f.String(string(role)+"-shards", "", fmt.Sprintf("move the stores of %s into shards; `file` that lists them", role))
 	}
 	restart := f.Bool("restart", false, "begin anew what was begun and has not ended")
 	restored := f.Bool("accept-restored", false, "accept allowances of the issuer that were restored from an older copy")
@@ -40,18 +41,27 @@ func migrate(args []string, stdout, stderr io.Writer) error {
 	c.AcceptRestored = *restored
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	m := server.Migration{Owners: map[server.Role]postgres.Settings{}, Restart: *restart,
+	m := server.Migration{Owners: map[server.Role]postgres.Settings{}, Shards: map[server.Role]postgres.Sharding{}, Restart: *restart,
 		Report: func(s *server.Store, b badger.Finding) { report(stderr, s, b) }}
 	for role, owner := range owners {
 		if *owner != "" {
 			m.Owners[role] = postgres.Settings{URL: *owner}
 		}
 	}
+	for role, file := range lists {
+		if *file == "" {
+			continue
+		}
+		if m.Shards[role], err = postgres.ReadSharding(*file); err != nil {
+			return err
+		}
+	}
+	roles := len(m.Owners) + len(m.Shards)
 	switch {
-	case *reopen && len(m.Owners) == 0:
+	case *reopen && roles == 0:
 		return reopenStores(ctx, c, stdout)
-	case *reopen || len(m.Owners) == 0:
-		return errors.New("say which roles are moved, by the owners of their databases, or reopen alone")
+	case *reopen || roles == 0:
+		return errors.New("say which roles are moved, by the owners or the shards of their databases, or reopen alone")
 	}
 	m.Progress = (&meter{to: stderr}).tell
 	all, err := c.Migrate(ctx, m)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -16,8 +17,10 @@ import (
 // Migration says how the stores of roles get from the embedded engine into their
 // databases. Config.AcceptRestored holds for it too.
 type Migration struct {
-	// Owners are the logins of the databases' owners. Their roles are moved.
+	// Owners are the logins of the databases' owners, and Shards the lists of their
+	// shards for those that are sharded. The roles of both are moved.
 	Owners map[Role]postgres.Settings
+	Shards map[Role]postgres.Sharding
 	// Restart begins anew what was begun and has not ended.
 	Restart bool
 	// Copy is how. Its Progress is not used.
@@ -36,6 +39,8 @@ var (
 	ErrDamaged = errors.New("server: the store does not pass its check")
 	// ErrOtherDatabase: owner and server do not sign in at the same database.
 	ErrOtherDatabase = errors.New("server: the owner's database is not the one of the configuration")
+	// ErrOwners: a role has both, an owner of its database and a list of shards.
+	ErrOwners = errors.New("server: a role's database is sharded or it is not")
 )
 
 // Moved is a store that is in its role's database now.
@@ -56,18 +61,21 @@ func (c Config) Migrate(ctx context.Context, m Migration) (all []Moved, err erro
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	for role := range m.Owners {
+	roles := slices.Concat(slices.Collect(maps.Keys(m.Owners)), slices.Collect(maps.Keys(m.Shards)))
+	for i, role := range roles {
+		if slices.Contains(roles[:i], role) {
+			return nil, fmt.Errorf("%s: %w", role, ErrOwners)
+		}
 		settings := c.databases()[role]
 		if settings == nil || !c.has(role) || !settings.Used() {
 			return nil, fmt.Errorf("server: role %q has no database in the configuration", role)
 		}
 	}
 	for _, role := range append([]Role{Moderation}, Roles...) {
-		owner, ok := m.Owners[role]
-		if !ok {
+		if !slices.Contains(roles, role) {
 			continue
 		}
-		moved, err := c.migrate(ctx, role, &owner, &m)
+		moved, err := c.migrate(ctx, role, &m)
 		if err != nil {
 			return all, fmt.Errorf("%s: %w", role, err)
 		}
@@ -148,7 +156,24 @@ func (s *Store) openToMove(minFree uint64, moved badger.Moved) (*badger.DB, erro
 	return db, nil
 }
 
-func (c *Config) migrate(ctx context.Context, role Role, owner *postgres.Settings, m *Migration) (_ []Moved, err error) {
+// open begins the move into a role's database, or goes on with it.
+func (m *Migration) open(ctx context.Context, role Role, stores []Store) (*postgres.Move, error) {
+	tables := []postgres.Table{}
+	for _, s := range stores {
+		tables = append(tables, s.tables...)
+	}
+	if shards, ok := m.Shards[role]; ok {
+		return postgres.OpenShardedMove(ctx, shards, tables, Schemas(role)...)
+	}
+	owner := m.Owners[role]
+	cfg, err := owner.Config()
+	if err != nil {
+		return nil, err
+	}
+	return postgres.OpenMove(ctx, cfg, tables, Schemas(role)...)
+}
+
+func (c *Config) migrate(ctx context.Context, role Role, m *Migration) (_ []Moved, err error) {
 	settings := c.databases()[role]
 	if err := CheckDatabase(role, *settings); err != nil && !errors.Is(err, postgres.ErrMoving) {
 		return nil, err
@@ -158,15 +183,7 @@ func (c *Config) migrate(ctx context.Context, role Role, owner *postgres.Setting
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, from.close()) }()
-	cfg, err := owner.Config()
-	if err != nil {
-		return nil, err
-	}
-	tables := []postgres.Table{}
-	for _, s := range from.stores {
-		tables = append(tables, s.tables...)
-	}
-	to, err := postgres.OpenMove(ctx, cfg, tables, Schemas(role)...)
+	to, err := m.open(ctx, role, from.stores)
 	if err != nil {
 		return nil, err
 	}

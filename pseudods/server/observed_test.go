@@ -137,7 +137,7 @@ func part(batch uint64, first, n int, last bool) qs.Part {
 }
 
 // populate leaves something of each kind in the stores, and of each state that
-// it can be in.
+// it can be in. Of two shards both have some.
 func (o *observed) populate(ctx context.Context) {
 	check := func(errs ...error) {
 		for _, err := range errs {
@@ -161,7 +161,7 @@ func (o *observed) populate(ctx context.Context) {
 		check(o.groups.Done(ctx, group, ds.Lane{}, 1))
 	}
 
-	for n, name := range []string{"full", "drops", "deleted", "empty"} {
+	for n, name := range []string{"crowded", "drops", "deleted", "empty"} {
 		overflow := wire.OverflowRefuse
 		if name == "drops" {
 			overflow = wire.OverflowDropOldest
@@ -170,7 +170,7 @@ func (o *observed) populate(ctx context.Context) {
 	}
 	for i := range uint64(12) {
 		var all []qs.Append
-		for _, name := range []string{"full", "drops", "deleted"} {
+		for _, name := range []string{"crowded", "drops", "deleted"} {
 			a := entry(name, "mark", i+1, i/5)
 			a.Claim = id[qs.Mark]("claim")
 			all = append(all, a)
@@ -180,9 +180,9 @@ func (o *observed) populate(ctx context.Context) {
 	brief := entry("drops", "brief", 1, 9)
 	brief.Brief = true
 	must(o.queues.Append(ctx, today, []qs.Append{brief}))
-	check(o.queues.AckQueue(ctx, id[wire.QueueID]("full"), today-1, 3), o.queues.AckQueue(ctx, id[wire.QueueID]("drops"), today, 7),
+	check(o.queues.AckQueue(ctx, id[wire.QueueID]("crowded"), today-1, 3), o.queues.AckQueue(ctx, id[wire.QueueID]("drops"), today, 7),
 		o.queues.DeleteQueue(ctx, id[wire.QueueID]("deleted")),
-		o.queues.Revoke(ctx, id[wire.QueueID]("full"), today, id[qs.Mark]("unseen")),
+		o.queues.Revoke(ctx, id[wire.QueueID]("crowded"), today, id[qs.Mark]("unseen")),
 		o.queues.Revoke(ctx, id[wire.QueueID]("drops"), today, id[qs.Mark]("mark")))
 	must(o.queues.ConfigureQueue(ctx, id[wire.QueueID]("empty"), wire.QueueSettings{Version: 1 << 63, MaxEntries: 3, MaxBytes: 1 << 60, TTLDays: 1}))
 
@@ -199,7 +199,7 @@ func (o *observed) populate(ctx context.Context) {
 	must(o.queues.Take(ctx, pool, today, qs.Claim{Kind: wire.PoolGroup, Contact: &wire.ContactHash{1}, Request: [32]byte{1}}))
 
 	for _, l := range []tokens.Ledger{o.ds, o.qs} {
-		for n, name := range []string{"old", "current", "gone"} {
+		for n, name := range []string{"older", "current", "gone"} {
 			m := storagetest.NewMint(name)
 			check(l.OpenEpoch(ctx, m.Epoch(uint64(10*(n+1)))))
 			for i := range uint64(7 + n) {
@@ -255,7 +255,7 @@ func (o *observed) behave(ctx context.Context) string {
 	}
 	o.behaveQueues(ctx, say)
 	for _, l := range []tokens.Ledger{o.ds, o.qs} {
-		for _, name := range []string{"old", "current", "gone", "new"} {
+		for _, name := range []string{"older", "current", "gone", "new"} {
 			m := storagetest.NewMint(name)
 			for i := range uint64(12) {
 				outcome, err := l.Spend(ctx, m.Nth(i), storagetest.Digest(i%11))
@@ -316,7 +316,7 @@ func shown(p *wire.QueuePage) (s string) {
 func (o *observed) behaveQueues(ctx context.Context, say func(string, any, error)) {
 	queue := func(name string) wire.QueueID { return id[wire.QueueID](name) }
 	read := func() {
-		for _, name := range []string{"full", "drops", "deleted", "empty"} {
+		for _, name := range []string{"crowded", "drops", "deleted", "empty"} {
 			q, err := o.queues.Queue(ctx, queue(name))
 			say("queue "+name, q, err)
 			for after := range uint64(3) {
@@ -327,7 +327,7 @@ func (o *observed) behaveQueues(ctx context.Context, say func(string, any, error
 	}
 	read()
 	for number := uint64(11); number < 16; number++ {
-		for _, name := range []string{"full", "drops", "empty"} {
+		for _, name := range []string{"crowded", "drops", "empty"} {
 			for _, mark := range []string{"mark", "brief", "unseen", "new"} {
 				for _, claim := range []string{"", "claim"} {
 					a := entry(name, mark, number, 2)
@@ -339,7 +339,7 @@ func (o *observed) behaveQueues(ctx context.Context, say func(string, any, error
 		}
 	}
 	read()
-	say("ack", nil, o.queues.AckQueue(ctx, queue("full"), today, 6))
+	say("ack", nil, o.queues.AckQueue(ctx, queue("crowded"), today, 6))
 	settings, err := o.queues.ConfigureQueue(ctx, queue("empty"), wire.QueueSettings{Version: 1<<63 - 1, MaxEntries: 9, MaxBytes: 1, TTLDays: 1})
 	say("configure", settings, err)
 	say("expire", nil, o.queues.Expire(ctx, qs.Expiry{Queues: today - 2, Entries: today + 29, Marks: today - 1, Payloads: today, Claims: today - 1}))

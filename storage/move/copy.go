@@ -22,7 +22,10 @@ type Source interface {
 type Target interface {
 	// State returns what was kept of a store last, or nil.
 	State(ctx context.Context, store string) ([]byte, error)
-	// Load adds rows and keeps a state in place of the one before: both or nothing.
+	// Load adds rows and keeps a state in place of the one before: both or nothing. A
+	// target of several parts may have done so in some of them after an error; its State
+	// is that of the part that is behind then, and Load leaves out of each part the rows
+	// of those records ([Row.Record]) that it has.
 	Load(ctx context.Context, store string, state []byte, rows []Row) error
 	// Digest goes over a table.
 	Digest(ctx context.Context, table string) (Digest, error)
@@ -223,6 +226,7 @@ func (s *Store) read(ctx context.Context, state State, cfg Config, to chan<- *ch
 				return err
 			}
 			tables[r.Table] = d
+			r.Record = state.Records + 1
 			octets += r.octets()
 		}
 		rows = append(rows, more...)

@@ -16,6 +16,9 @@ type Row struct {
 	// Values are in the order of the target's columns: int64, bool, []byte, [16]byte
 	// for identifiers, and nil for what is not there.
 	Values []any
+	// Record is the number of the record that it comes of, from 1 in the source's order.
+	// [Copy] sets it.
+	Record uint64
 }
 
 // octets is about what a row takes in memory.
@@ -63,6 +66,19 @@ func (s *Sum) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Join adds the rows of another digest.
+func (d *Digest) Join(o Digest) {
+	d.Rows += o.Rows
+	d.Sum.add(o.Sum)
+}
+
+func (s *Sum) add(o Sum) {
+	var carry uint64
+	for i := range s {
+		s[i], carry = bits.Add64(s[i], o[i], carry)
+	}
+}
+
 // Add adds a row. Integers count by their value, whatever their size.
 func (d *Digest) Add(values []any) error {
 	b := make([]byte, 0, 256)
@@ -91,11 +107,11 @@ func (d *Digest) Add(values []any) error {
 			return fmt.Errorf("%w: %T", ErrValue, v)
 		}
 	}
-	sum := sha256.Sum256(b)
-	var carry uint64
-	for i := range d.Sum {
-		d.Sum[i], carry = bits.Add64(d.Sum[i], binary.LittleEndian.Uint64(sum[8*i:]), carry)
+	hash := sha256.Sum256(b)
+	var one Sum
+	for i := range one {
+		one[i] = binary.LittleEndian.Uint64(hash[8*i:])
 	}
-	d.Rows++
+	d.Join(Digest{1, one})
 	return nil
 }

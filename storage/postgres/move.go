@@ -1,14 +1,13 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
-
-	"github.com/jackc/pgx/v5"
+	"sync"
 
 	"github.com/pseudods/pseudods/storage/move"
 )
@@ -28,6 +27,8 @@ var (
 	ErrMoving = errors.New("postgres: a move into the database has not ended")
 	// ErrUsed: stores cannot be moved into a database that has been used.
 	ErrUsed = errors.New("postgres: the database is not empty")
+	// ErrRestart: a restart of a move into shards was cut short, and must be repeated.
+	ErrRestart = errors.New("postgres: the move was to begin anew on each shard, and has not on all")
 	// ErrInUse: somebody else is connected to the database: a server, or who moves
 	// stores into it.
 	ErrInUse = errors.New("postgres: somebody else is connected to the database")
@@ -57,44 +58,135 @@ type Witness struct {
 	Number uint64
 }
 
-// Move is a move of stores into an empty database. Its owner carries it out, on one
-// connection; while it lasts no server opens the database, and after it was cut
-// short neither, until it has ended.
+// Move is a move of stores into an empty database, or into the shards of one. Their
+// owner carries it out, on one connection to each; while it lasts no server opens the
+// database, and after it was cut short neither, until it has ended.
+//
+// A chunk is a transaction in each shard, which has as well how far that shard is. Cut
+// short, one can be ahead of others: the copy goes on where the last one is, and each
+// leaves out what it has.
 type Move struct {
-	conn     *pgx.Conn
-	tables   []Table
-	schemas  []Schema
-	ended    bool
-	prepared map[string]bool
+	targets []*target
+	tables  []Table
+	spread  *spread // of rows over shards; nil for one database
 }
 
 var _ move.Target = (*Move)(nil)
 
 // OpenMove begins a move into the database, or goes on with it. The database must
 // have the schemas, [MoveSchema] among them, and nothing in them: else it fails with
-// [ErrVersion], [ErrUsed] or [ErrInUse].
-func OpenMove(ctx context.Context, cfg Config, tables []Table, schemas ...Schema) (m *Move, err error) {
-	p, err := cfg.pool()
+// [ErrVersion], [ErrUsed] or [ErrInUse]; and with [ErrConfig] if it is one shard of
+// several.
+func OpenMove(ctx context.Context, cfg Config, tables []Table, schemas ...Schema) (*Move, error) {
+	m := &Move{tables: tables}
+	return m.begin(ctx, func() error {
+		t, err := connectTarget(ctx, cfg, 0, tables, schemas)
+		if err != nil {
+			return err
+		}
+		m.targets = append(m.targets, t)
+		p, err := t.place(ctx)
+		if err == nil && p != nil && p.count > 1 {
+			err = fmt.Errorf("%w: the database is one of %d shards", ErrConfig, p.count)
+		}
+		return err
+	})
+}
+
+// OpenShardedMove is as [OpenMove] for the shards that [MigrateShards] set up, all of
+// them. Each row goes to its key's shard, and what every shard has, to all. It fails
+// with [ErrConfig] if the list is not that of the shards, and with [ErrRoute] if a table
+// says of no row where it lies.
+func OpenShardedMove(ctx context.Context, s Sharding, tables []Table, schemas ...Schema) (*Move, error) {
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	spread, err := newSpread(len(s.Shards), tables, schemas)
 	if err != nil {
 		return nil, err
 	}
-	delete(p.ConnConfig.RuntimeParams, "statement_timeout") // large tables take their time
-	conn, err := pgx.ConnectConfig(ctx, p.ConnConfig)
-	if err != nil {
-		return nil, describe(judge(err, false).kind, err)
+	m := &Move{tables: tables, spread: spread}
+	return m.begin(ctx, func() error {
+		var whole []byte
+		for n := range s.Shards {
+			t, err := connectTarget(ctx, s.shard(n), n, tables, schemas)
+			if err != nil {
+				return fmt.Errorf("shard %d: %w", n, err)
+			}
+			m.targets = append(m.targets, t)
+			p, err := t.place(ctx)
+			if err == nil && p == nil {
+				err = fmt.Errorf("%w: nobody told shard %d which one it is", ErrConfig, n)
+			}
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				whole = p.whole
+			}
+			if err := p.check(place{whole, n, len(s.Shards)}); err != nil {
+				return err
+			}
+		}
+		return m.spread.look(ctx, m.targets)
+	})
+}
+
+// begin marks each database before it looks whether a server is connected: one that
+// comes later sees the mark.
+func (m *Move) begin(ctx context.Context, connect func() error) (_ *Move, err error) {
+	var marked []*target
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, t := range marked {
+			err = errors.Join(err, t.unmark(context.WithoutCancel(ctx)))
+		}
+		err = errors.Join(err, m.Close())
+	}()
+	if err := connect(); err != nil {
+		return nil, err
 	}
-	m = &Move{conn: conn, tables: tables, schemas: schemas, prepared: map[string]bool{}}
-	if err := m.begin(ctx); err != nil {
-		return nil, errors.Join(err, m.Close())
+	for _, t := range m.targets {
+		if !t.begun {
+			if err := t.empty(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, t := range m.targets {
+		if t.begun {
+			continue
+		}
+		if err := t.mark(ctx); err != nil {
+			return nil, err
+		}
+		marked = append(marked, t)
+	}
+	if m.Ended() {
+		return m, nil
+	}
+	for _, t := range m.targets {
+		if err := t.alone(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
 
-// Close ends the connection, and not the move.
-func (m *Move) Close() error { return m.conn.Close(context.Background()) }
+// Close ends the connections, and not the move.
+func (m *Move) Close() (err error) {
+	for _, t := range m.targets {
+		err = errors.Join(err, t.close())
+	}
+	return err
+}
 
 // Ended reports whether the move has ended, by an earlier [Move.End].
-func (m *Move) Ended() bool { return m.ended }
+func (m *Move) Ended() bool {
+	return !slices.ContainsFunc(m.targets, func(t *target) bool { return !t.ended })
+}
 
 // failed makes an error of this package of a server's. Owners see no more of it than
 // a server does: rows are users' values.
@@ -105,259 +197,154 @@ func failed(err error) error {
 	return describe(judge(err, false).kind, err)
 }
 
-// begin marks the database before it looks whether a server is connected: one that
-// comes later sees the mark.
-func (m *Move) begin(ctx context.Context) error {
-	if err := m.await(ctx, fmt.Sprintf("select pg_try_advisory_lock(%d)", int64(migrationLock))); err != nil {
-		return err
+// all calls f for each database at once.
+func (m *Move) all(f func(t *target) error) error {
+	if len(m.targets) == 1 {
+		return f(m.targets[0])
 	}
-	for _, s := range m.schemas {
-		if err := m.version(ctx, s); err != nil {
-			return err
-		}
+	errs := make([]error, len(m.targets))
+	var calls sync.WaitGroup
+	for i, t := range m.targets {
+		calls.Go(func() {
+			if err := f(t); err != nil {
+				errs[i] = fmt.Errorf("shard %d: %w", t.number, err)
+			}
+		})
 	}
-	var begun bool
-	err := m.conn.QueryRow(ctx, "select exists (select from move.state), exists (select from move.state where ended)").Scan(&begun, &m.ended)
-	if err != nil || m.ended {
-		return failed(err)
-	}
-	if !begun {
-		if err := m.empty(ctx); err != nil {
-			return err
-		}
-		if _, err := m.conn.Exec(ctx, "insert into move.state default values"); err != nil {
-			return failed(err)
-		}
-	}
-	err = m.alone(ctx)
-	if err != nil && !begun {
-		_, undo := m.conn.Exec(ctx, "delete from move.state")
-		err = errors.Join(err, failed(undo))
-	}
-	return err
+	calls.Wait()
+	return errors.Join(errs...)
 }
 
-func (m *Move) version(ctx context.Context, s Schema) error {
-	var got int
-	err := m.conn.QueryRow(ctx, "select "+s.Name+".schema_version()").Scan(&got)
-	if err != nil {
-		return s.judgeVersion(0, failed(err))
-	}
-	return s.judgeVersion(got, nil)
-}
-
-// empty looks for rows in the tables, and for servers that ever used the database.
-func (m *Move) empty(ctx context.Context) error {
-	var names []string
-	if has(m.schemas, FenceSchema) {
-		names = append(names, "fence.witness")
-	}
-	for _, t := range m.tables {
-		names = append(names, t.Name)
-	}
-	for _, name := range names {
-		var used bool
-		if err := m.conn.QueryRow(ctx, "select exists (select from "+name+")").Scan(&used); err != nil {
-			return failed(err)
-		}
-		if used {
-			return ErrUsed
-		}
-	}
-	return nil
-}
-
-// alone looks for connections of those who may call the functions of a server.
-func (m *Move) alone(ctx context.Context) error {
-	return m.await(ctx, `select not exists (select from pg_stat_activity a join pg_roles r on r.oid = a.usesysid
-	where a.datname = current_database() and a.pid <> pg_backend_pid() and not r.rolsuper and has_schema_privilege(r.oid, 'move', 'usage'))`)
-}
-
-// patience is how long a connection may take to end whose process has: the server
-// may be in the middle of its last statement.
-const patience = 5 * time.Second
-
-// await waits for a query to give true.
-func (m *Move) await(ctx context.Context, query string) error {
-	for end := time.Now().Add(patience); ; {
-		var ok bool
-		if err := m.conn.QueryRow(ctx, query).Scan(&ok); err != nil || ok {
-			return failed(err)
-		}
-		if time.Now().After(end) {
-			return ErrInUse
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Restart empties the tables of a move that has not ended, to begin it anew.
+// Restart empties the tables of a move that has not ended, to begin it anew. Cut short
+// on shards it is to be repeated: see [ErrRestart].
 func (m *Move) Restart(ctx context.Context) error {
-	if m.ended {
+	if slices.ContainsFunc(m.targets, func(t *target) bool { return t.ended }) {
 		return ErrUsed
 	}
-	m.prepared = map[string]bool{}
-	return failed(pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error {
-		for _, t := range m.tables {
-			partitions, err := m.partitions(ctx, tx, t)
-			if err != nil {
-				return err
-			}
-			for _, p := range partitions {
-				if _, err := tx.Exec(ctx, "drop table "+p); err != nil {
-					return err
-				}
-			}
-			if _, err := tx.Exec(ctx, "truncate "+t.Name); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, "delete from move.store")
-		return err
-	}))
-}
-
-func (m *Move) partitions(ctx context.Context, tx pgx.Tx, t Table) ([]string, error) {
-	rows, err := tx.Query(ctx, "select inhrelid::regclass::text from pg_inherits where inhparent = $1::regclass", t.Name)
-	if err != nil {
-		return nil, err
+	if m.spread != nil {
+		m.spread.forget()
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return m.all(func(t *target) error { return t.restart(ctx) })
 }
 
-// State implements [move.Target].
+// State implements [move.Target]: of shards it is that of the one that is behind. It
+// fails with [ErrRestart] and [move.ErrState].
 func (m *Move) State(ctx context.Context, store string) ([]byte, error) {
-	var state string
-	err := m.conn.QueryRow(ctx, "select state from move.store where name = $1", store).Scan(&state)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	return []byte(state), failed(err)
-}
-
-// Load implements [move.Target].
-func (m *Move) Load(ctx context.Context, store string, state []byte, rows []move.Row) error {
-	by := map[string][][]any{}
-	statements := []string{}
-	for i := range rows {
-		r := &rows[i]
-		by[r.Table] = append(by[r.Table], r.Values)
-		t := m.table(r.Table)
-		if t == nil {
-			return fmt.Errorf("%w: no table %s", ErrRefused, r.Table)
+	var least []byte
+	var at *move.State
+	missing, loaded := false, false
+	for _, t := range m.targets {
+		b, err := t.state(ctx, store)
+		if err != nil {
+			return nil, err
 		}
-		if t.Prepare == nil {
+		if b == nil {
+			missing = true
 			continue
 		}
-		if s := t.Prepare(r.Values); s != "" && !m.prepared[s] && !slices.Contains(statements, s) {
-			statements = append(statements, s)
+		state, err := move.ParseState(b)
+		if err != nil {
+			return nil, err
+		}
+		t.loaded[store] = state.Records
+		loaded = loaded || state.Records > 0
+		if at != nil && !bytes.Equal(at.Source, state.Source) {
+			return nil, ErrRestart
+		}
+		if at == nil || state.Records < at.Records || state.Records == at.Records && !state.Done {
+			least, at = b, state
 		}
 	}
-	err := pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error {
-		for _, s := range statements {
-			if _, err := tx.Exec(ctx, s); err != nil {
-				return err
-			}
-		}
-		for _, t := range m.tables {
-			if len(by[t.Name]) == 0 {
-				continue
-			}
-			if _, err := tx.CopyFrom(ctx, t.split(), t.Columns, pgx.CopyFromRows(by[t.Name])); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, "insert into move.store (name, state) values ($1, $2) on conflict (name) do update set state = excluded.state", store, string(state))
+	switch {
+	case missing && loaded:
+		return nil, ErrRestart
+	case missing:
+		return nil, nil // or the first state did not get to all
+	}
+	return least, nil
+}
+
+// Load implements [move.Target]. What an error leaves is found by State.
+func (m *Move) Load(ctx context.Context, store string, state []byte, rows []move.Row) error {
+	s, err := move.ParseState(state)
+	if err != nil {
 		return err
+	}
+	parts := make([][]move.Row, len(m.targets))
+	for i := range rows {
+		r := &rows[i]
+		table := find(m.tables, r.Table)
+		if table == nil {
+			return fmt.Errorf("%w: no table %s", ErrRefused, r.Table)
+		}
+		if m.spread == nil {
+			continue
+		}
+		n, err := m.spread.place(table, r.Values)
+		if err != nil {
+			return err
+		}
+		for shard := range parts {
+			if n == everywhere || n == shard {
+				parts[shard] = append(parts[shard], *r)
+			}
+		}
+	}
+	if m.spread == nil {
+		parts[0] = rows
+	}
+	return m.all(func(t *target) error { return t.load(ctx, store, state, s.Records, parts[t.number]) })
+}
+
+// Digest implements [move.Target]. Of shards it is that of their rows together, each in
+// the shard in which servers look for it, and of rows that all have, that of one.
+func (m *Move) Digest(ctx context.Context, name string) (sum move.Digest, err error) {
+	table := find(m.tables, name)
+	if table == nil {
+		return sum, fmt.Errorf("%w: no table %s", ErrRefused, name)
+	}
+	each := make([]move.Digest, len(m.targets))
+	err = m.all(func(t *target) error {
+		return t.each(ctx, table, func(values []any) error {
+			if m.spread != nil {
+				n, err := m.spread.place(table, values)
+				if err != nil {
+					return err
+				}
+				if n != everywhere && n != t.number {
+					return fmt.Errorf("%w: %s has rows of another shard", move.ErrDiffers, name)
+				}
+			}
+			return each[t.number].Add(values)
+		})
 	})
 	if err != nil {
-		return failed(err)
+		return sum, err
 	}
-	for _, s := range statements {
-		m.prepared[s] = true
-	}
-	return nil
-}
-
-func (m *Move) table(name string) *Table {
-	i := slices.IndexFunc(m.tables, func(t Table) bool { return t.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &m.tables[i]
-}
-
-// Digest implements [move.Target].
-func (m *Move) Digest(ctx context.Context, table string) (d move.Digest, err error) {
-	t := m.table(table)
-	if t == nil {
-		return d, fmt.Errorf("%w: no table %s", ErrRefused, table)
-	}
-	rows, err := m.conn.Query(ctx, "select "+t.columns()+" from "+t.Name)
-	if err != nil {
-		return d, failed(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		values, err := rows.Values()
-		if err == nil {
-			err = d.Add(values)
-		}
-		if err != nil {
-			return d, err
+	for n, d := range each {
+		switch {
+		case n == 0 || m.spread.everywhere(table) && d == sum:
+			sum = d
+		case m.spread.everywhere(table):
+			return sum, fmt.Errorf("%w: %s is not the same on all shards", move.ErrDiffers, name)
+		default:
+			sum.Join(d)
 		}
 	}
-	return d, failed(rows.Err())
+	return sum, nil
 }
 
 // End gives the database to servers. If it has [FenceSchema], the fences of what
-// was moved are witnesses of it from now on, and restores is how often it counts as
-// replaced by an older copy.
+// was moved are witnesses of it from now on, on every shard, and restores is how often
+// it counts as replaced by an older copy. It is to be repeated if it was cut short.
 func (m *Move) End(ctx context.Context, restores uint32, witnesses ...Witness) error {
-	for _, t := range m.tables { // so that the first calls are planned well
-		if _, err := m.conn.Exec(ctx, "analyze "+t.Name); err != nil {
-			return failed(err)
+	return m.all(func(t *target) error {
+		switch {
+		case t.ended:
+			return nil
+		case t.number > 0: // what the shards count is added up
+			return t.end(ctx, 0, witnesses)
 		}
-	}
-	err := pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error {
-		for _, t := range m.tables {
-			if t.Finish == "" {
-				continue
-			}
-			if _, err := tx.Exec(ctx, t.Finish); err != nil {
-				return err
-			}
-		}
-		if has(m.schemas, FenceSchema) {
-			if err := admit(ctx, tx, restores, witnesses); err != nil {
-				return err
-			}
-		}
-		_, err := tx.Exec(ctx, "update move.state set ended = true")
-		return err
+		return t.end(ctx, restores, witnesses)
 	})
-	m.ended = err == nil
-	return failed(err)
-}
-
-// admit makes fences known in a database that has none.
-func admit(ctx context.Context, tx pgx.Tx, restores uint32, witnesses []Witness) error {
-	var used bool
-	if err := tx.QueryRow(ctx, "select exists (select from fence.witness)").Scan(&used); err != nil {
-		return err
-	}
-	if used {
-		return ErrUsed
-	}
-	for _, w := range witnesses {
-		if _, err := tx.Exec(ctx, "insert into fence.witness (id, number) values ($1, $2)", w.ID[:], int64(w.Number)); err != nil {
-			return err
-		}
-	}
-	_, err := tx.Exec(ctx, "update fence.lineage set restores = $1", int64(restores))
-	return err
 }

@@ -16,6 +16,16 @@ type Table struct {
 	Prepare func(values []any) string
 	// Finish is a statement for the end, or empty.
 	Finish string
+	// Under says of rows without a key in which shard they lie.
+	Under *Under
+}
+
+// Under: a row lies in the shard of the row of another table with the same number,
+// which is loaded before it.
+type Under struct {
+	Table  string // the other
+	Number string // its column
+	Column string // that of the row itself
 }
 
 func (t *Table) columns() string { return strings.Join(t.Columns, ", ") }
