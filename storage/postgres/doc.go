@@ -22,6 +22,8 @@
 //   - It gives the same outcome when it is repeated with the same arguments:
 //     DB.Write repeats a call whose answer was lost.
 //   - It is SECURITY DEFINER with a search path of its own.
+//   - What is called for each message or token is in PL/pgSQL, of which a session
+//     keeps the plans; a function in SQL is planned anew with each call.
 //
 // It uses only what plain PostgreSQL (15 and later), PL/Proxy, Citus and
 // YugabyteDB share: tables with primary keys that begin with the partition key, LIST
