@@ -58,7 +58,7 @@ privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/i
 privacypass/keyring            <- internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
 privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
-pseudods/audit                 <- storage/badger
+pseudods/audit                 <- internal/secret storage/badger
 pseudods/demo                  <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
                                   privacypass/client/httpapi privacypass/issuer/host pseudods/audit pseudods/httpapi \
                                   pseudods/moderation pseudods/server pseudods/wire

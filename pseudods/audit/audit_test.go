@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/pseudods/audit"
 	"github.com/pseudods/pseudods/storage/badger"
 )
@@ -232,10 +233,16 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestStores: keys, values and what was deleted but is still in the files.
+// TestStores: keys, values and what was deleted but is still in the files. Of an
+// encrypted database the key shows them, and the files do not.
 func TestStores(t *testing.T) {
+	t.Run("clear", func(t *testing.T) { testStores(t, secret.Bytes{}) })
+	t.Run("encrypted", func(t *testing.T) { testStores(t, secret.New(random(badger.KeySize))) })
+}
+
+func testStores(t *testing.T, key secret.Bytes) {
 	root := t.TempDir()
-	cfg := badger.Config{Dir: filepath.Join(root, "db"), Format: badger.Format{Name: "test", Version: 1}, MinFree: 1}
+	cfg := badger.Config{Dir: filepath.Join(root, "db"), Format: badger.Format{Name: "test", Version: 1}, Key: key, MinFree: 1}
 	db, err := badger.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -268,8 +275,15 @@ func TestStores(t *testing.T) {
 	}
 	s := newScanner(t, audit.Needle{"key", inKey}, audit.Needle{"value", inValue}, audit.Needle{"deleted", deleted}, audit.Needle{"absent", absent})
 	r := s.Report("store")
-	if err := r.Stores(t.Context(), root); err != nil {
-		t.Fatal(err)
+	if err := r.Stores(t.Context(), root); key.IsZero() != (err == nil) || err != nil && !errors.Is(err, badger.ErrEncryption) {
+		t.Fatalf("without a key: %v", err)
+	}
+	if !key.IsZero() {
+		r = s.Report("store")
+		r.StorageKey = key
+		if err := r.Stores(t.Context(), root); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for kind, want := range map[audit.Kind]int{"key": 1, "value": 1, "deleted": 1, "absent": 0} {
 		if n, hits := r.Found(kind); n != want || want == 1 && hits.Records == 0 {
@@ -279,7 +293,7 @@ func TestStores(t *testing.T) {
 	if _, hits := r.Found("key"); hits.Records != 101 {
 		t.Errorf("the key was found in %+v", hits)
 	}
-	if _, hits := r.Found("value"); hits.Files == 0 {
+	if _, hits := r.Found("value"); (hits.Files > 0) != key.IsZero() {
 		t.Errorf("the value was found in %+v", hits)
 	}
 	if r.Linked("key", "value") != 1 || r.Linked("deleted", "value") != 0 {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/badger"
 )
 
@@ -20,6 +21,8 @@ type Report struct {
 	Name    string
 	Files   Size // that were read as they are
 	Records Size // of databases, and lines
+	// StorageKey is that of encrypted databases, zero if they are in clear.
+	StorageKey secret.Bytes
 
 	scanner  *Scanner
 	hits     map[int]*[forms]Hits // by needle
@@ -55,7 +58,8 @@ func (r *Report) hit(p *pattern) *Hits {
 }
 
 // Stores looks through all files at or below the roots, and through all that the
-// databases among them hold, which must be closed.
+// databases among them hold, which must be closed. Another key than theirs is
+// [badger.ErrEncryption].
 func (r *Report) Stores(ctx context.Context, roots ...string) error {
 	for _, root := range roots {
 		if err := r.Tree(ctx, root); err != nil {
@@ -66,7 +70,7 @@ func (r *Report) Stores(ctx context.Context, roots ...string) error {
 			return fmt.Errorf("audit: %w", err)
 		}
 		for _, dir := range databases {
-			err := badger.Walk(ctx, dir, func(key, value []byte) error {
+			err := badger.Walk(ctx, dir, r.StorageKey, func(key, value []byte) error {
 				r.Record(key, value)
 				return nil
 			})

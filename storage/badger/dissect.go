@@ -28,15 +28,15 @@ type Sighting struct {
 // and then what the tables hold, as [Walk] does, with the versions by which the
 // engine tells what moved there together. Of a value that a batch extended, a
 // journal has only what was added. The copy may be that of a database in use, and
-// is no copy any more afterwards: the engine makes good what a crash left. It must not
-// be encrypted.
+// is no copy any more afterwards: the engine makes good what a crash left. The key is as
+// in [Walk].
 //
 // Keys and values are f's until it returns.
-func Dissect(ctx context.Context, copied string, f func(Sighting) error) error {
-	if err := DissectJournals(copied, f); err != nil {
+func Dissect(ctx context.Context, copied string, key secret.Bytes, f func(Sighting) error) error {
+	if err := DissectJournals(copied, key, f); err != nil {
 		return err
 	}
-	e, err := openEngine(copied, secret.Bytes{})
+	e, err := openEngine(copied, key)
 	if err != nil {
 		return fmt.Errorf("badger: opening the database: %w", err)
 	}
@@ -54,20 +54,24 @@ func Dissect(ctx context.Context, copied string, f func(Sighting) error) error {
 // DissectJournals is the part of [Dissect] about journals. It changes nothing, and
 // dir may be that of the database itself, also in use: a journal that is made or
 // removed meanwhile may be missing, and so may the last batch.
-func DissectJournals(dir string, f func(Sighting) error) error {
+func DissectJournals(dir string, key secret.Bytes, f func(Sighting) error) error {
+	// The list of the tables' keys tells a wrong key; a journal in clear does not.
+	if _, err := dataKeys(dir, key); err != nil {
+		return err
+	}
 	numbers, err := journalNumbers(dir)
 	if err != nil {
 		return fmt.Errorf("badger: looking for journals: %w", err)
 	}
 	for _, n := range numbers {
-		if err := dissectJournal(journalPath(dir, n), f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := dissectJournal(journalPath(dir, n), key, f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return nil
 }
 
-func dissectJournal(path string, f func(Sighting) error) error {
+func dissectJournal(path string, key secret.Bytes, f func(Sighting) error) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("badger: reading a journal: %w", err)
@@ -79,8 +83,13 @@ func dissectJournal(path string, f func(Sighting) error) error {
 	if err != nil {
 		return err
 	}
+	aead := journalCipher(key, id)
 	return eachFrame(b[journalBlock:], id, func(fr frame) error {
-		return eachChange(fr.body, func(key []byte, c change) error {
+		body, err := decryptFrame(aead, fr)
+		if err != nil {
+			return err
+		}
+		return eachChange(body, func(key []byte, c change) error {
 			if c.kind != changeDelete && c.value == nil {
 				c.value = []byte{}
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/storagetest"
 )
@@ -20,7 +21,7 @@ func sightings(t *testing.T, dir string) (out []string) {
 	if err := storagetest.CopyLive(dir, copied); err != nil {
 		t.Fatal(err)
 	}
-	err := badger.Dissect(t.Context(), copied, func(s badger.Sighting) error {
+	err := badger.Dissect(t.Context(), copied, secret.Bytes{}, func(s badger.Sighting) error {
 		if s.Key[0] != 0 {
 			out = append(out, fmt.Sprintf("%s=%s %d %d", s.Key, s.Value, s.Batch, s.Version))
 		}
@@ -45,7 +46,7 @@ func TestDissect(t *testing.T) {
 		t.Errorf("in the journal: %q", first)
 	}
 	var live []string
-	err := badger.DissectJournals(cfg.Dir, func(s badger.Sighting) error {
+	err := badger.DissectJournals(cfg.Dir, secret.Bytes{}, func(s badger.Sighting) error {
 		live = append(live, fmt.Sprintf("%s=%s %d %d", s.Key, s.Value, s.Batch, s.Version))
 		return nil
 	})
@@ -84,7 +85,7 @@ func TestBatchesKeepNoOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	batches := map[uint64][]string{}
-	err := badger.Dissect(t.Context(), copied, func(s badger.Sighting) error {
+	err := badger.Dissect(t.Context(), copied, secret.Bytes{}, func(s badger.Sighting) error {
 		if s.Batch > 0 {
 			batches[s.Batch] = append(batches[s.Batch], string(s.Key))
 		}

@@ -37,13 +37,34 @@ func derive(key secret.Bytes, purpose string, salt []byte) []byte {
 	return k
 }
 
+// tablesKey is what the engine's list of data keys is encrypted by; nil without a key.
+func tablesKey(key secret.Bytes) []byte {
+	if key.IsZero() {
+		return nil
+	}
+	return derive(key, "pseudods 1.0 tables", nil)
+}
+
+// dataKeys reads the list of data keys of a database's tables. It changes nothing, and
+// fails with [ErrEncryption] if the key, or none, is not that of the database.
+func dataKeys(dir string, key secret.Bytes) (*engine.KeyRegistry, error) {
+	if err := checkEncryptionKey(key); err != nil {
+		return nil, err
+	}
+	registry, err := engine.OpenKeyRegistry(engine.KeyRegistryOptions{Dir: dir, ReadOnly: true, EncryptionKey: tablesKey(key)})
+	if err = keyError(err); err != nil && !errors.Is(err, ErrEncryption) {
+		err = fmt.Errorf("badger: reading the data keys: %w", cause(err))
+	}
+	return registry, err
+}
+
 // encrypted adds encryption to the engine's options. Blocks are decrypted into a
 // cache, which the engine then wants.
 func encrypted(o engine.Options, key secret.Bytes) engine.Options {
 	if key.IsZero() {
 		return o
 	}
-	return o.WithEncryptionKey(derive(key, "pseudods 1.0 tables", nil)).WithBlockCacheSize(32 << 20)
+	return o.WithEncryptionKey(tablesKey(key)).WithBlockCacheSize(32 << 20)
 }
 
 // keyError tells a wrong or missing key from other failures of the engine, which
@@ -114,16 +135,12 @@ func RotateKey(dir string, old, next secret.Bytes) error {
 	if numbers, err := journalNumbers(dir); err != nil || len(numbers) > 0 {
 		return errors.Join(ErrUnclean, err)
 	}
-	o := engine.KeyRegistryOptions{Dir: dir, ReadOnly: true, EncryptionKey: derive(old, "pseudods 1.0 tables", nil)}
-	registry, err := engine.OpenKeyRegistry(o)
+	registry, err := dataKeys(dir, old)
 	if err != nil {
-		if err = keyError(err); errors.Is(err, ErrEncryption) {
-			return err
-		}
-		return fmt.Errorf("badger: reading the data keys: %w", cause(err))
+		return err
 	}
 	defer registry.Close()
-	o.ReadOnly, o.EncryptionKey = false, derive(next, "pseudods 1.0 tables", nil)
+	o := engine.KeyRegistryOptions{Dir: dir, EncryptionKey: tablesKey(next)}
 	if err := engine.WriteKeyRegistry(registry, o); err != nil {
 		return fmt.Errorf("badger: writing the data keys: %w", cause(err))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/storagetest"
 )
 
 func keyOf(b byte) secret.Bytes { return secret.New(bytes.Repeat([]byte{b}, badger.KeySize)) }
@@ -175,6 +176,58 @@ func TestRotateKey(t *testing.T) {
 	}
 	if shows(t, dir) {
 		t.Error("found in clear")
+	}
+}
+
+// TestLookIntoEncrypted: with its key, what the files of a database in use and of a
+// closed one hold is seen as in clear; another key, or none, shows nothing.
+func TestLookIntoEncrypted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	db := mustOpen(t, sealedConfig(dir, keyOf(1)))
+	putNeedles(t, db, 0, 3)
+	copied := filepath.Join(t.TempDir(), "copied")
+	if err := storagetest.CopyLive(dir, copied); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	journal, both, tables := 0, 0, 0
+	count := func(n *int) func(badger.Sighting) error {
+		return func(s badger.Sighting) error {
+			if bytes.Contains(s.Key, []byte(needle)) && bytes.Contains(s.Value, []byte(needle)) {
+				*n++
+			}
+			return nil
+		}
+	}
+	walk := func(key, value []byte) error { return count(&tables)(badger.Sighting{Key: key, Value: value}) }
+	for _, wrong := range []secret.Bytes{{}, keyOf(2)} {
+		for name, err := range map[string]error{
+			"journals": badger.DissectJournals(copied, wrong, count(&journal)),
+			"copy":     badger.Dissect(t.Context(), copied, wrong, count(&both)),
+			"tables":   badger.Walk(t.Context(), dir, wrong, walk),
+		} {
+			if !errors.Is(err, badger.ErrEncryption) {
+				t.Errorf("%s, a wrong key: %v", name, err)
+			}
+		}
+	}
+	for name, err := range map[string]error{
+		"journals": badger.DissectJournals(copied, keyOf(1), count(&journal)),
+		"copy":     badger.Dissect(t.Context(), copied, keyOf(1), count(&both)),
+		"tables":   badger.Walk(t.Context(), dir, keyOf(1), walk),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A batch that puts a record and extends it is one change of the record.
+	if journal != 3 || both != 3 || tables != 3 {
+		t.Errorf("seen %d in the journal, %d in the copy, %d in the tables", journal, both, tables)
+	}
+	if err := badger.Walk(t.Context(), dir, secret.New([]byte("short")), walk); err == nil {
+		t.Error("a short key was taken")
 	}
 }
 

@@ -76,10 +76,10 @@ func TestRotateKeyInterrupted(t *testing.T) {
 		}
 		rekeyedWith(t, repeated, 2, 2)
 	}
-	storagetest.EachState(t, dir, "TestRotateKeyInterrupted", rekeyEnv+"="+dir, look)
-	// As it was, with an empty file beside, with a whole one, and in its place.
-	if want := []int{1, 1, 1, 2}; !slices.Equal(under, want) {
-		t.Errorf("opened under %v, want %v", under, want)
+	states := storagetest.EachState(t, dir, "TestRotateKeyInterrupted", rekeyEnv+"="+dir, look)
+	// As it was, with an empty file beside, with a whole one, and that in its place.
+	if want := []int{1, 2}; states < 4 || !slices.Equal(slices.Compact(under), want) {
+		t.Errorf("%d states, opened under %v", states, under)
 	}
 	look(dir)
 

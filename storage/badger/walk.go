@@ -9,21 +9,26 @@ import (
 	"strings"
 
 	engine "github.com/dgraph-io/badger/v4"
+
+	"github.com/pseudods/pseudods/internal/secret"
 )
 
 // Walk calls f with everything that the files of a closed database hold, of any
 // format: the kernel's records, and versions that were replaced or deleted and
 // are not compacted yet, too; a deletion has no value. It is for those who ask
 // what a copy of the files shows. Nothing is changed. A database that a crash left
-// must be opened and closed before, or Walk fails with [ErrUnclean]. An encrypted one
-// shows nothing: [ErrEncryption].
+// must be opened and closed before, or Walk fails with [ErrUnclean]. The key is that of
+// [Config.Key], zero for a database in clear; another shows nothing: [ErrEncryption].
 //
 // Keys and values are f's until it returns.
-func Walk(ctx context.Context, dir string, f func(key, value []byte) error) error {
+func Walk(ctx context.Context, dir string, key secret.Bytes, f func(key, value []byte) error) error {
 	if numbers, err := journalNumbers(dir); err != nil || len(numbers) > 0 {
 		return errors.Join(ErrUnclean, err)
 	}
-	e, err := engine.Open(engineOptions(dir).WithReadOnly(true))
+	if err := checkEncryptionKey(key); err != nil {
+		return err
+	}
+	e, err := engine.Open(encrypted(engineOptions(dir), key).WithReadOnly(true))
 	if err != nil && strings.Contains(err.Error(), engine.ErrTruncateNeeded.Error()) { // it is not wrapped
 		return ErrUnclean
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/badger"
 	"github.com/pseudods/pseudods/storage/storagetest"
 )
@@ -52,7 +53,7 @@ func TestWalkShowsWhatTheFilesHold(t *testing.T) {
 	}
 	walk := func(dir string) (seen []string) {
 		t.Helper()
-		err := badger.Walk(t.Context(), dir, func(key, value []byte) error { seen = append(seen, string(key)+"="+string(value)); return nil })
+		err := badger.Walk(t.Context(), dir, secret.Bytes{}, func(key, value []byte) error { seen = append(seen, string(key)+"="+string(value)); return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,16 +69,16 @@ func TestWalkShowsWhatTheFilesHold(t *testing.T) {
 	if after := files(t, cfg.Dir); len(before) != len(after) {
 		t.Errorf("files before %v, after %v", before, after)
 	}
-	wantErr(t, badger.Walk(t.Context(), crashed, nil), badger.ErrUnclean)
+	wantErr(t, badger.Walk(t.Context(), crashed, secret.Bytes{}, nil), badger.ErrUnclean)
 	open(t, badger.Config{Dir: crashed}).Close()
 	if seen := walk(crashed); !slices.Contains(seen, "a=second") {
 		t.Errorf("after a crash: %q", seen)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantErr(t, badger.Walk(ctx, cfg.Dir, nil), context.Canceled)
+	wantErr(t, badger.Walk(ctx, cfg.Dir, secret.Bytes{}, nil), context.Canceled)
 	failure := errors.New("failure")
-	wantErr(t, badger.Walk(t.Context(), cfg.Dir, func(_, _ []byte) error { return failure }), failure)
+	wantErr(t, badger.Walk(t.Context(), cfg.Dir, secret.Bytes{}, func(_, _ []byte) error { return failure }), failure)
 
 	dirs, err := badger.Databases(root)
 	if err != nil || !slices.Equal(dirs, []string{cfg.Dir, crashed}) {

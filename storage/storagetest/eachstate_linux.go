@@ -3,6 +3,7 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +102,8 @@ func EachState(t *testing.T, dir, test, env string, look func(state string)) (st
 	return states
 }
 
-// fileState tells states of a directory apart.
+// fileState tells states of a directory apart. While one thread is stopped another may
+// be in a system call, which changes one thing, and then stops.
 func fileState(dir string) (string, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -110,6 +112,9 @@ func fileState(dir string) (string, error) {
 	var b strings.Builder
 	for _, f := range files {
 		info, err := f.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return fileState(dir)
+		}
 		if err != nil {
 			return "", err
 		}

@@ -42,7 +42,7 @@ func (w *world) take(state string) (*Copy, error) {
 			return nil, fmt.Errorf("copying %s: %w", s.Name, err)
 		}
 		sightings := slices.Clone(w.journals[Store{s.Role, s.Name}].all)
-		err := badger.Dissect(w.ctx, to, func(g badger.Sighting) error {
+		err := badger.Dissect(w.ctx, to, w.storage, func(g badger.Sighting) error {
 			if g.Batch == 0 {
 				sightings = append(sightings, clone(g))
 			}
@@ -76,7 +76,7 @@ func (w *world) follow() error {
 		}
 		j := w.journals[name]
 		seen := j.last
-		err := badger.DissectJournals(s.Dir, func(g badger.Sighting) error {
+		err := badger.DissectJournals(s.Dir, w.storage, func(g badger.Sighting) error {
 			if g.Batch > seen {
 				j.all, j.last = append(j.all, clone(g)), max(j.last, g.Batch)
 			}

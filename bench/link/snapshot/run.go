@@ -18,6 +18,9 @@ type Config struct {
 	// Before and Last are how many messages are sent before the last part of a run, and
 	// in it.
 	Before, Last int
+	// Encrypted stores are looked into with their key: what the auditor gets who took the
+	// key with the disks.
+	Encrypted bool
 }
 
 // Set says which stores the auditor has.

@@ -48,6 +48,25 @@ func TestINV02Snapshot(t *testing.T) {
 	}
 }
 
+// TestEncryptedStores: whoever has the key of encrypted stores sees their records, in
+// the journals and in the tables.
+func TestEncryptedStores(t *testing.T) {
+	things, copies, err := playIn(t.Context(), t.TempDir(), Config{Seed: 3, Users: 3, Groups: 2, Before: 3, Last: 3, Encrypted: true})
+	if err != nil || len(copies) != 2 {
+		t.Fatalf("%d copies, %v", len(copies), err)
+	}
+	for _, c := range copies {
+		batches := 0
+		e := examine(c, things)
+		for _, s := range e.subjects {
+			batches += len(s.batches)
+		}
+		if len(e.subjects) < 5 || (batches > 0) != (c.State == "running") {
+			t.Errorf("%s: %d subjects in %d batches", c.State, len(e.subjects), batches)
+		}
+	}
+}
+
 // TestSameSeedSamePeople: the seed decides who is where.
 func TestSameSeedSamePeople(t *testing.T) {
 	plan := func(seed uint64) (out [][]int) {

@@ -22,6 +22,7 @@ import (
 	issuer "github.com/pseudods/pseudods/privacypass/client/httpapi"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/pseudods/server"
+	"github.com/pseudods/pseudods/storage/badger"
 )
 
 const domain = "localhost"
@@ -41,6 +42,7 @@ type world struct {
 	groups  []*circle
 
 	journals map[Store]*journal
+	storage  secret.Bytes // key of encrypted stores
 }
 
 // user is somebody with an account at the issuer.
@@ -95,6 +97,13 @@ func (w *world) open() error {
 		Logger: slog.New(slog.DiscardHandler)}
 	w.cfg.Issuer.Attesters = host.Attesters{AccountKey: &host.AccountKey{Keys: accounts}}
 	w.cfg.DS.PerGroup, w.cfg.DS.PerLeaf = generous, generous
+	if w.Encrypted {
+		w.storage = secret.New(make([]byte, badger.KeySize))
+		w.cfg.StorageKey = filepath.Join(w.dir, "storage.key")
+		if err := os.WriteFile(w.cfg.StorageKey, base64.URLEncoding.AppendEncode(nil, w.storage.Reveal()), 0o600); err != nil {
+			return err
+		}
+	}
 	return w.start()
 }
 
