@@ -92,13 +92,16 @@ func (f *fleet) replace(i int, r *replica) *replica {
 // TestReplicas: with two processes on one database, one of which is killed and
 // replaced again and again, clients that retry lose nothing and get nothing twice,
 // in the order of each group, and a reader is woken by what comes through the other
-// process.
+// process. A router with two shards is a database as any other.
 func TestReplicas(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes half a minute: leases must run out")
+		t.Skip("it takes half a minute for each: leases must run out")
 	}
+	pgtest.Both(t, testReplicas, groups.Schema, queues.Schema)
+}
+
+func testReplicas(t *testing.T, d *pgtest.Database) {
 	const groupCount, members, messages, kills = 3, 4, 60, 3
-	d := pgtest.New(t, groups.Schema, queues.Schema)
 	dir := t.TempDir()
 	f := &fleet{all: []*replica{newReplica(t, d, dir), newReplica(t, d, dir)}}
 	defer func() {

@@ -13,8 +13,9 @@ import (
 )
 
 // TestDuties: one process has a duty, until it leaves or its lease is over.
-func TestDuties(t *testing.T) {
-	d := pgtest.New(t, postgres.DutySchema)
+func TestDuties(t *testing.T) { pgtest.Both(t, testDuties, postgres.DutySchema) }
+
+func testDuties(t *testing.T, d *pgtest.Database) {
 	var all []*postgres.Duties
 	for range 2 {
 		all = append(all, postgres.NewDuties(d.Open(t)))
@@ -40,7 +41,7 @@ func TestDuties(t *testing.T) {
 	}
 	want(1, true)
 	want(0, false)
-	if err := d.Exec("update duty.duty set until = clock_timestamp() - interval '1 ms'"); err != nil { // it died
+	if err := d.First().Exec("update duty.duty set until = clock_timestamp() - interval '1 ms'"); err != nil { // it died
 		t.Fatal(err)
 	}
 	want(0, true)
@@ -94,7 +95,7 @@ func TestRound(t *testing.T) {
 	if !round(a, boom) || !round(b, nil) || round(a, nil) || !round(b, nil) {
 		t.Fatal("not who should")
 	}
-	if err := d.Exec("update duty.duty set until = clock_timestamp() - interval '1 ms'"); err != nil {
+	if err := d.First().Exec("update duty.duty set until = clock_timestamp() - interval '1 ms'"); err != nil {
 		t.Fatal(err)
 	}
 	if !round(a, nil) || round(b, nil) {

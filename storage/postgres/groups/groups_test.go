@@ -116,11 +116,20 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// killed is how long sessions live: behind a router new ones take longer to begin.
+func killed(d *pgtest.Database) time.Duration {
+	if d.Shards != nil {
+		return time.Second
+	}
+	return 200 * time.Millisecond
+}
+
 // TestINV05ManyProcesses lets several processes' stores race for versions of a few
 // groups while sessions are killed: of each version one batch is made, and every
 // batch that was said to be made is there.
-func TestINV05ManyProcesses(t *testing.T) {
-	d := pgtest.New(t, groups.Schema)
+func TestINV05ManyProcesses(t *testing.T) { pgtest.Both(t, testManyProcesses, groups.Schema) }
+
+func testManyProcesses(t *testing.T, d *pgtest.Database) {
 	d.Check(t, groups.Checks)
 	var made [3][200]atomic.Int32
 	var ambiguous atomic.Int32
@@ -131,7 +140,7 @@ func TestINV05ManyProcesses(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(200 * time.Millisecond):
+			case <-time.After(killed(d)):
 				if err := d.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); err != nil {
 					t.Error(err)
 				}

@@ -11,8 +11,9 @@ import (
 
 // TestAttend: one process looks for what each other left, until it has it, and the
 // next one if it does not get to it.
-func TestAttend(t *testing.T) {
-	d := pgtest.New(t, groups.Schema)
+func TestAttend(t *testing.T) { pgtest.Both(t, testAttend, groups.Schema) }
+
+func testAttend(t *testing.T, d *pgtest.Database) {
 	var stores []*groups.Store
 	for range 3 {
 		stores = append(stores, groups.New(d.Open(t)))
@@ -53,7 +54,7 @@ func TestAttend(t *testing.T) {
 	// The others die, and with one of them an heir that had not got to it.
 	die := func(i int) {
 		t.Helper()
-		if err := d.Exec("update groups.process set seen = clock_timestamp() - interval '11 s' where process in (" +
+		if err := d.First().Exec("update groups.process set seen = clock_timestamp() - interval '11 s' where process in (" +
 			"select process from groups.process order by seen offset " + string(rune('0'+i)) + " limit 1)"); err != nil {
 			t.Fatal(err)
 		}

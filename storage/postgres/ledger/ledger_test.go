@@ -157,7 +157,11 @@ func TestINV04LostAnswers(t *testing.T) {
 // tokens while sessions are killed: each token is bound to one request, and
 // counted once.
 func TestINV04ManyProcesses(t *testing.T) {
-	s := newSite(t)
+	t.Run("one", func(t *testing.T) { testManyProcesses(t, newSite(t), 200*time.Millisecond) })
+	t.Run("sharded", func(t *testing.T) { testManyProcesses(t, newShardedSite(t), time.Second) })
+}
+
+func testManyProcesses(t *testing.T, s *site, killed time.Duration) {
 	var all []*opened
 	for i := range 3 {
 		o, err := s.open1(filepath.Join(t.TempDir(), fmt.Sprint("fence", i)), i > 0, testKey(t, 1))
@@ -178,7 +182,7 @@ func TestINV04ManyProcesses(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(200 * time.Millisecond):
+			case <-time.After(killed):
 				if err := s.Exec("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); err != nil {
 					t.Error(err)
 				}

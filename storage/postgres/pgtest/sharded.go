@@ -18,6 +18,20 @@ func NewSharded(t testing.TB, shards int, schemas ...postgres.Schema) *Database 
 	return d
 }
 
+// Both runs a test on a database, and on a router with two shards.
+func Both(t *testing.T, test func(t *testing.T, d *Database), schemas ...postgres.Schema) {
+	t.Run("one", func(t *testing.T) { test(t, New(t, schemas...)) })
+	t.Run("sharded", func(t *testing.T) { test(t, NewSharded(t, 2, schemas...)) })
+}
+
+// First is the database that has what there is in one place.
+func (d *Database) First() *Database {
+	if d.Shards != nil {
+		return d.Shards[0]
+	}
+	return d
+}
+
 // ShardedOn makes a router on one server, and a shard on each of others.
 func ShardedOn(t testing.TB, router *Cluster, shards []*Cluster, schemas ...postgres.Schema) *Database {
 	t.Helper()

@@ -142,10 +142,11 @@ func (s *site) Fail(step int) { s.proxies.Arm(step, -1) }
 
 // TestTwoProcesses: what several processes do to the same queues and pools at
 // once is in one order, comes in once, and leaves once.
-func TestTwoProcesses(t *testing.T) {
+func TestTwoProcesses(t *testing.T) { pgtest.Both(t, testTwoProcesses, queues.Schema) }
+
+func testTwoProcesses(t *testing.T, d *pgtest.Database) {
 	const processes, marks, messages, queueCount = 3, 4, 40, 8
 	ctx := t.Context()
-	d := pgtest.New(t, queues.Schema)
 	var stores []*queues.Store
 	for range processes {
 		s, err := queues.New(d.Open(t), wakeKey)
@@ -218,6 +219,63 @@ func TestTwoProcesses(t *testing.T) {
 	wg.Wait()
 	if n := fresh.Load(); n != 0 {
 		t.Errorf("%d more fresh entries than there are in queues", n)
+	}
+}
+
+// TestTakesOfProcesses: of what is in the pools, what several processes hand out at
+// once goes out once, and whoever asks again gets the same.
+func TestTakesOfProcesses(t *testing.T) { pgtest.Both(t, testTakesOfProcesses, queues.Schema) }
+
+func testTakesOfProcesses(t *testing.T, d *pgtest.Database) {
+	const processes, pools, each = 3, 4, 30
+	ctx := t.Context()
+	var stores []*queues.Store
+	for range processes {
+		s, err := queues.New(d.Open(t), wakeKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores = append(stores, s)
+	}
+	for pool := range byte(pools) {
+		part := qs.Part{Key: [32]byte{1}, Kind: wire.PoolGroup, Batch: 1, Last: true}
+		for n := range byte(each) {
+			part.KeyPackages = append(part.KeyPackages, qs.KeyPackage{Encoded: []byte{pool, n}, LastDay: 9})
+		}
+		if _, err := stores[0].Publish(ctx, wire.PoolID{pool}, part); err != nil {
+			t.Fatal(err)
+		}
+		if err := stores[0].Allow(ctx, wire.PoolID{pool}, wire.ContactHash{1}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var taken [pools][each]atomic.Int32
+	var wg sync.WaitGroup
+	for p, s := range stores {
+		for pool := range byte(pools) {
+			wg.Go(func() {
+				for n := range byte(each / processes) {
+					claim := qs.Claim{Kind: wire.PoolGroup, Contact: &wire.ContactHash{1}, Request: [32]byte{byte(p), n}}
+					got, err := s.Take(ctx, wire.PoolID{pool}, 1, claim)
+					if err != nil || got[0] != pool {
+						t.Errorf("%x, %v", got, err)
+						return
+					}
+					taken[pool][got[1]].Add(1)
+					if again, err := stores[(p+1)%processes].Take(ctx, wire.PoolID{pool}, 1, claim); err != nil || string(again) != string(got) {
+						t.Errorf("%x again is %x, %v", got, again, err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for pool := range taken {
+		for n := range taken[pool] {
+			if times := taken[pool][n].Load(); times != 1 {
+				t.Errorf("KeyPackage %d of pool %d went out %d times", n, pool, times)
+			}
+		}
 	}
 }
 

@@ -49,8 +49,9 @@ func drain(c <-chan wire.QueueID, d time.Duration) (got map[wire.QueueID]int) {
 
 // TestWatch: what one process adds is told to the others within a second, and only
 // of the queues that it is in.
-func TestWatch(t *testing.T) {
-	d := pgtest.New(t, queues.Schema)
+func TestWatch(t *testing.T) { pgtest.Both(t, testWatch, queues.Schema) }
+
+func testWatch(t *testing.T, d *pgtest.Database) {
 	var stores []*queues.Store
 	var woken []<-chan wire.QueueID
 	ids := []wire.QueueID{{1}, {2}, {3}}
