@@ -26,8 +26,10 @@ type shipment struct {
 	leaves []mls.LeafIndex
 }
 
-func (s *shipment) to(l mls.LeafIndex, r wire.Recipient) {
+// to adds a recipient, and returns it.
+func (s *shipment) to(l mls.LeafIndex, r wire.Recipient) *wire.Recipient {
 	s.Recipients, s.leaves = append(s.Recipients, r), append(s.leaves, l)
+	return &s.Recipients[len(s.Recipients)-1]
 }
 
 func (p *parcel) MarshalTLS(w *tlscodec.Writer) {
@@ -113,10 +115,9 @@ func (f *fanout) seal(m *wire.Fanout, sequence uint64) (payload []byte, entry *s
 	return payload, &seal.Entry{PayloadKey: key, Sequence: sequence}, nil
 }
 
-// recipient addresses an entry.
-func (f *fanout) recipient(a *wire.QueueAddress, s seal.DeliverySecret, entry [wire.EntrySize]byte) wire.Recipient {
-	return wire.Recipient{Address: a.Sealed, Binding: seal.Binding(f.group.id[:], a.Nonce),
-		Number: seal.Number(s, f.number()), Entry: entry}
+// recipient addresses an entry, which is not in it yet.
+func (f *fanout) recipient(a *wire.QueueAddress, s seal.DeliverySecret) wire.Recipient {
+	return wire.Recipient{Address: a.Sealed, Binding: seal.Binding(f.group.id[:], a.Nonce), Number: seal.Number(s, f.number())}
 }
 
 // add begins a delivery of a payload to one provider.
@@ -159,11 +160,6 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 			if a == nil {
 				continue
 			}
-			s := seal.DeliverySecret{Bytes: a.Secret}
-			sealed, err := seal.SealEntry(salts, s, entry)
-			if err != nil {
-				return err
-			}
 			to := shipments[a.Address.Domain]
 			if to == nil {
 				to = f.add(a.Address.Domain, payload)
@@ -172,7 +168,11 @@ func (f *fanout) toAll(m *wire.Fanout) error {
 				room := (len(f.group.header.pages) - i) * pageSize
 				to.Recipients, to.leaves = make([]wire.Recipient, 0, room), make([]mls.LeafIndex, 0, room)
 			}
-			to.to(mls.LeafIndex(i*pageSize+place), f.recipient(&a.Address, s, sealed))
+			s := seal.DeliverySecret{Bytes: a.Secret}
+			r := to.to(mls.LeafIndex(i*pageSize+place), f.recipient(&a.Address, s))
+			if err := entry.SealTo(&r.Entry, salts, s); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -197,11 +197,10 @@ func (f *fanout) toOne(m *wire.Fanout, to mls.LeafIndex) error {
 		return err
 	}
 	s := seal.DeliverySecret{Bytes: a.Secret}
-	sealed, err := seal.SealEntry(f.service.cfg.Rand, s, entry)
-	if err != nil {
+	r := f.add(a.Address.Domain, payload).to(to, f.recipient(&a.Address, s))
+	if err := entry.SealTo(&r.Entry, f.service.cfg.Rand, s); err != nil {
 		return err
 	}
-	f.add(a.Address.Domain, payload).to(to, f.recipient(&a.Address, s, sealed))
 	f.group.header.targeted, f.group.rewrite = f.group.header.targeted+1, true
 	return nil
 }
@@ -212,11 +211,10 @@ func (f *fanout) toJoiner(m *wire.Fanout, at mls.LeafIndex, to *wire.KeyPackageA
 	if err != nil {
 		return err
 	}
-	sealed, err := seal.SealWelcomeEntry(to.WelcomeKey, entry)
-	if err != nil {
+	r := f.add(to.Address.Domain, payload).to(at, f.recipient(&to.Address, seal.DeliverySecret{Bytes: s}))
+	if r.Entry, err = seal.SealWelcomeEntry(to.WelcomeKey, entry); err != nil {
 		return fmt.Errorf("%w: %w", mls.ErrKeyPackage, err)
 	}
-	f.add(to.Address.Domain, payload).to(at, f.recipient(&to.Address, seal.DeliverySecret{Bytes: s}, sealed))
 	return nil
 }
 

@@ -164,13 +164,14 @@ func (p *page) MarshalTLS(w *tlscodec.Writer) {
 func (p *page) UnmarshalTLS(r *tlscodec.Reader) {
 	*p = page{}
 	next := uint8(0)
+	members := new([pageSize]wire.MemberAddress)
 	r.Vector(func(r *tlscodec.Reader) {
 		i := r.Uint8()
 		if r.Err() == nil && (i < next || i >= pageSize) {
 			r.Fail(fmt.Errorf("%w: place in a page", tlscodec.ErrValue))
 			return
 		}
-		p[i%pageSize], next = new(wire.MemberAddress), i+1
+		p[i%pageSize], next = &members[i%pageSize], i+1
 		p[i%pageSize].UnmarshalTLS(r)
 	})
 }

@@ -32,11 +32,12 @@ type Entry struct {
 	Sequence uint64
 }
 
-func (e *Entry) marshal() []byte {
+// marshal appends to b, which the caller has made large enough.
+func (e *Entry) marshal(b []byte) []byte {
 	if e.PayloadKey.Len() != payloadKeySize {
 		panic("seal: payload key of a wrong size")
 	}
-	return binary.BigEndian.AppendUint64(append(make([]byte, 0, entryContentSize), e.PayloadKey.Reveal()...), e.Sequence)
+	return binary.BigEndian.AppendUint64(append(b, e.PayloadKey.Reveal()...), e.Sequence)
 }
 
 func parseEntry(b []byte) (*Entry, error) {
@@ -72,11 +73,19 @@ var zeroNonce [12]byte // for keys that are used once
 // SealEntry seals e to the member with whom the delivery service shares s. It
 // fails only if rand does.
 func SealEntry(rand io.Reader, s DeliverySecret, e *Entry) (sealed [wire.EntrySize]byte, err error) {
-	if _, err := io.ReadFull(rand, sealed[:entrySalt]); err != nil {
-		return sealed, err
+	err = e.SealTo(&sealed, rand, s)
+	return sealed, err
+}
+
+// SealTo is [SealEntry] into an array, for who fills many.
+func (e *Entry) SealTo(sealed *[wire.EntrySize]byte, rand io.Reader, s DeliverySecret) error {
+	salt := sealed[:entrySalt]
+	if _, err := io.ReadFull(rand, salt); err != nil {
+		return err
 	}
-	s.entryAEAD(sealed[:entrySalt]).Seal(sealed[:entrySalt], zeroNonce[:], e.marshal(), nil)
-	return sealed, nil
+	content := e.marshal(sealed[entrySalt:entrySalt])
+	s.entryAEAD(salt).Seal(salt, zeroNonce[:], content, nil) // in place
+	return nil
 }
 
 // OpenEntry opens what [SealEntry] made. It fails with [ErrOpen].
@@ -94,7 +103,7 @@ const welcomeInfo = "pseudods 1.0 welcome entry"
 // has no delivery secret before it has opened its Welcome. The result has the
 // form and size of other entries.
 func SealWelcomeEntry(welcomeKey [32]byte, e *Entry) (sealed [wire.EntrySize]byte, err error) {
-	kemOutput, ciphertext, err := sealTo(&wire.HPKEKey{KEM: wire.X25519, Public: welcomeKey[:]}, welcomeInfo, nil, e.marshal())
+	kemOutput, ciphertext, err := sealTo(&wire.HPKEKey{KEM: wire.X25519, Public: welcomeKey[:]}, welcomeInfo, nil, e.marshal(make([]byte, 0, entryContentSize)))
 	if err != nil {
 		return sealed, err
 	}

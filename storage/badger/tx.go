@@ -88,10 +88,10 @@ func (tx *Tx) Put(key, value []byte) {
 // Delete removes a record; a missing one is no error.
 func (tx *Tx) Delete(key []byte) { tx.write(key, 0, change{kind: changeDelete}) }
 
-// Extend appends to a record that was put lately, and is still in memory as a
-// whole: it then costs only what it appends. Otherwise it reports false and does
-// nothing; the caller begins another record.
-func (tx *Tx) Extend(key, tail []byte) bool {
+// Extend appends the parts to a record that was put lately, and is still in memory
+// as a whole: it then costs only what it appends. Otherwise it reports false and
+// does nothing; the caller begins another record.
+func (tx *Tx) Extend(key []byte, parts ...[]byte) bool {
 	if checkKey(key) != nil {
 		return false
 	}
@@ -102,12 +102,18 @@ func (tx *Tx) Extend(key, tail []byte) bool {
 	} else if r != nil {
 		c.value, c.kept = r.value, len(r.value)
 	}
-	if c.value == nil || len(c.value)+len(tail) > MaxValue {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	if c.value == nil || len(c.value)+size > MaxValue {
 		return false
 	}
 	// Who reads the old value sees no further than its end.
-	c.value = append(c.value, tail...)
-	tx.write(key, len(tail), c)
+	for _, p := range parts {
+		c.value = append(c.value, p...)
+	}
+	tx.write(key, size, c)
 	return true
 }
 

@@ -83,9 +83,13 @@ func mustLoadPage(read getter, id wire.QueueID, start uint64) (*page, error) {
 func (h *head) addToPage(tx *view, today qs.Day, a *qs.Append) {
 	e := pageEntry{a.Counter, a.Ciphertext}
 	if h.tail != 0 && h.tailDay == today && h.tail >= h.segmentStart && h.last-h.tail < maxPageEntries {
-		b := binary.BigEndian.AppendUint32(make([]byte, 0, 6+len(a.Ciphertext)), a.Counter)
-		b = append(binary.BigEndian.AppendUint16(b, uint16(len(a.Ciphertext))), a.Ciphertext...)
-		if tx.Extend(pageKey(a.Queue[:], h.tail), b) {
+		var key [1 + partitionSize + 8]byte
+		key[0] = kindEntry
+		binary.BigEndian.PutUint64(key[copy(key[1:], a.Queue[:])+1:], ^h.tail)
+		var counter [6]byte
+		binary.BigEndian.PutUint32(counter[:], a.Counter)
+		binary.BigEndian.PutUint16(counter[4:], uint16(len(a.Ciphertext)))
+		if tx.Extend(key[:], counter[:], a.Ciphertext) {
 			return
 		}
 	}

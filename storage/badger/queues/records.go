@@ -1,6 +1,8 @@
 package queues
 
 import (
+	"encoding/binary"
+
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -75,26 +77,37 @@ type head struct {
 	tailDay     qs.Day
 }
 
-func (h *head) write(w *tlscodec.Writer) {
-	w.Uint32(uint32(h.used))
-	w.Uint64(h.last)
-	w.Uint64(h.floor)
-	w.Uint64(h.total)
-	w.Uint64(h.freed)
-	w.Uint32(uint32(h.oldestDay))
-	w.Uint32(h.marks)
-	w.Uint32(h.maxEntries)
-	w.Uint64(h.maxBytes)
-	w.Uint16(h.ttl)
-	w.Uint8(uint8(h.overflow))
-	w.Bool(h.push)
-	w.Raw(h.segment[:])
-	w.Uint64(h.segmentStart)
-	w.Uint64(h.oldest)
-	w.Uint64(h.first)
-	w.Uint64(h.tail)
-	w.Uint32(uint32(h.tailDay))
+// encode returns the record. Each append makes one, so it takes no detour.
+func (h *head) encode() []byte {
+	e := binary.BigEndian
+	b := make([]byte, 0, 128)
+	b = e.AppendUint32(b, uint32(h.used))
+	b = e.AppendUint64(b, h.last)
+	b = e.AppendUint64(b, h.floor)
+	b = e.AppendUint64(b, h.total)
+	b = e.AppendUint64(b, h.freed)
+	b = e.AppendUint32(b, uint32(h.oldestDay))
+	b = e.AppendUint32(b, h.marks)
+	b = e.AppendUint32(b, h.maxEntries)
+	b = e.AppendUint64(b, h.maxBytes)
+	b = e.AppendUint16(b, h.ttl)
+	b = append(b, uint8(h.overflow), octet(h.push))
+	b = append(b, h.segment[:]...)
+	b = e.AppendUint64(b, h.segmentStart)
+	b = e.AppendUint64(b, h.oldest)
+	b = e.AppendUint64(b, h.first)
+	b = e.AppendUint64(b, h.tail)
+	return e.AppendUint32(b, uint32(h.tailDay))
 }
+
+func octet(v bool) byte {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+func (h *head) write(w *tlscodec.Writer) { w.Raw(h.encode()) }
 
 func (h *head) read(r *tlscodec.Reader) {
 	h.used = qs.Day(r.Uint32())
@@ -143,16 +156,19 @@ type mark struct {
 	claim   qs.Mark
 }
 
-func (m *mark) write(w *tlscodec.Writer) {
-	w.Uint32(uint32(m.used))
-	w.Bool(m.revoked)
-	w.Bool(m.brief)
-	w.Uint64(m.number)
-	w.Bool(m.claim != qs.Mark{})
-	if m.claim != (qs.Mark{}) {
-		w.Raw(m.claim[:])
+// encode returns the record, as that of a head.
+func (m *mark) encode() []byte {
+	b := make([]byte, 0, 32)
+	b = binary.BigEndian.AppendUint32(b, uint32(m.used))
+	b = append(b, octet(m.revoked), octet(m.brief))
+	b = binary.BigEndian.AppendUint64(b, m.number)
+	if m.claim == (qs.Mark{}) {
+		return append(b, 0)
 	}
+	return append(append(b, 1), m.claim[:]...)
 }
+
+func (m *mark) write(w *tlscodec.Writer) { w.Raw(m.encode()) }
 
 func (m *mark) read(r *tlscodec.Reader) {
 	m.used, m.revoked, m.brief, m.number = qs.Day(r.Uint32()), r.Bool(), r.Bool(), r.Uint64()

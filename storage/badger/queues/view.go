@@ -86,7 +86,7 @@ func (v *view) Get(key []byte) ([]byte, error) { return v.tx.Get(key) }
 func (v *view) Put(key, value []byte) { v.tx.Put(key, value) }
 
 // Extend is [badger.Tx.Extend], likewise.
-func (v *view) Extend(key, tail []byte) bool { return v.tx.Extend(key, tail) }
+func (v *view) Extend(key []byte, tail ...[]byte) bool { return v.tx.Extend(key, tail...) }
 
 // Delete is [badger.Tx.Delete].
 func (v *view) Delete(key []byte) {
@@ -102,14 +102,16 @@ func (v *view) Delete(key []byte) {
 }
 
 // head returns a queue's head, or false if there is no such queue.
-func (v *view) head(id wire.QueueID) (h head, ok bool, err error) {
-	if h, ok = v.cache.heads.get(id); ok {
+func (v *view) head(id wire.QueueID) (head, bool, error) {
+	if h, ok := v.cache.heads.get(id); ok {
 		return h, true, nil
 	}
-	if ok, err = load(v.tx.Get, key(kindHead, id[:]), &h); ok && err == nil {
-		v.cache.heads.put(id, h)
+	h := new(head)
+	ok, err := load(v.tx.Get, key(kindHead, id[:]), h)
+	if ok && err == nil {
+		v.cache.heads.put(id, *h)
 	}
-	return h, ok, err
+	return *h, ok, err
 }
 
 // mustHead is head that fails with [qs.ErrNotFound].
@@ -122,24 +124,32 @@ func (v *view) mustHead(id wire.QueueID) (head, error) {
 }
 
 func (v *view) putHead(id wire.QueueID, h *head) {
-	v.tx.Put(key(kindHead, id[:]), marshal(h))
+	var key [1 + partitionSize]byte
+	key[0] = kindHead
+	copy(key[1:], id[:])
+	v.tx.Put(key[:], h.encode())
 	v.cache.heads.put(id, *h)
 	v.wrote = true
 }
 
 // mark returns a mark, or false if it was never used or revoked.
-func (v *view) mark(id wire.QueueID, name qs.Mark) (m mark, ok bool, err error) {
-	if m, ok = v.cache.marks.get(markID{id, name}); ok {
+func (v *view) mark(id wire.QueueID, name qs.Mark) (mark, bool, error) {
+	if m, ok := v.cache.marks.get(markID{id, name}); ok {
 		return m, true, nil
 	}
-	if ok, err = load(v.tx.Get, key(kindMark, id[:], name[:]...), &m); ok && err == nil {
-		v.cache.marks.put(markID{id, name}, m)
+	m := new(mark)
+	ok, err := load(v.tx.Get, key(kindMark, id[:], name[:]...), m)
+	if ok && err == nil {
+		v.cache.marks.put(markID{id, name}, *m)
 	}
-	return m, ok, err
+	return *m, ok, err
 }
 
 func (v *view) putMark(id wire.QueueID, name qs.Mark, m *mark) {
-	v.tx.Put(key(kindMark, id[:], name[:]...), marshal(m))
+	var key [1 + partitionSize + len(name)]byte
+	key[0] = kindMark
+	copy(key[copy(key[1:], id[:])+1:], name[:])
+	v.tx.Put(key[:], m.encode())
 	v.cache.marks.put(markID{id, name}, *m)
 	v.wrote = true
 }
