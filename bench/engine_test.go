@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,27 @@ func TestStoresReplicas(t *testing.T) {
 		octets, err = e.octets(x, "ledger", func(p place) error { return m.spendAll(ctx, p, payments) })
 		if err != nil || octets < 20*16 {
 			t.Errorf("%s: %v octets of tokens, %v", x.name(), octets, err)
+		}
+	}
+}
+
+// TestLoadedStores: the embedded store takes entries for few and for all of its
+// queues, and larger ones are held against the least.
+func TestLoadedStores(t *testing.T) {
+	e := &env{Options: Options{Stores: []string{"badger"}}}
+	if err := e.openEngines(); err != nil {
+		t.Fatal(err)
+	}
+	defer e.closeEngines()
+	if err := e.loaded(t.Context(), []int{150, 250}, 3); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"loaded_active", "loaded_spread"} {
+		for _, queues := range []int{150, 250} {
+			i := slices.IndexFunc(e.results, func(r Result) bool { return r.Name == name && r.Queues == queues })
+			if i < 0 || e.results[i].Value <= 0 || (e.results[i].Ratio > 0) != (queues == 250) {
+				t.Errorf("%s of %d queues: %v", name, queues, e.results)
+			}
 		}
 	}
 }

@@ -17,6 +17,8 @@ type Result struct {
 	// Store is the engine, or another design on PostgreSQL; empty is the embedded
 	// one where others are not measured beside it.
 	Store string `json:"store,omitempty"`
+	// Queues is how many are in the store, where that matters.
+	Queues int `json:"queues,omitempty"`
 	// Members is the size of the group, PayloadBytes that of the application
 	// message; zero where they do not matter.
 	Members      int     `json:"members"`
@@ -97,6 +99,9 @@ func (r *Result) String() string {
 	fmt.Fprintf(&b, "Benchmark/%s", r.Name)
 	if r.Store != "" {
 		fmt.Fprintf(&b, "/store=%s", r.Store)
+	}
+	if r.Queues > 0 {
+		fmt.Fprintf(&b, "/queues=%d", r.Queues)
 	}
 	if r.Members > 0 {
 		fmt.Fprintf(&b, "/members=%d", r.Members)

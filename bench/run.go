@@ -51,6 +51,7 @@ var Scenarios = []Scenario{
 	{"redeem", "tokens verified and spent per second", false, redeem},
 	{"idle", "memory of queues and groups that nobody uses", false, idle},
 	{"stores", "the same figures of each store, beside two other designs on PostgreSQL", true, stores},
+	{"loaded", "what an entry costs in each store as it fills with queues", true, loaded},
 	{"size", "octets that groups, queues, messages, KeyPackages and spent tokens take in each store", true, sizes},
 }
 
