@@ -1,13 +1,14 @@
 package crash
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 )
 
 // lose has one member talk while no other reads, and then puts back the queue
 // service's store as it was before. The others never hear what was said.
-func (r *run) lose() error {
+func (r *run) lose(ctx context.Context) error {
 	server := r.servers[len(r.servers)-1]
 	store := filepath.Join(r.dirs["first"], "qs")
 	if r.Split {
@@ -29,7 +30,7 @@ func (r *run) lose() error {
 	if err := restart(func() error { return copyDir(older, store) }); err != nil {
 		return err
 	}
-	if err := r.aloneTalk(); err != nil {
+	if err := r.aloneTalk(ctx); err != nil {
 		return err
 	}
 	err := restart(func() error {

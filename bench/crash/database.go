@@ -45,8 +45,10 @@ type database interface {
 	// kill ends a server by signal 9 and says what it was; the function returned
 	// brings back what was there.
 	kill() (what string, back func() error, err error)
-	// lose makes a failover that loses what is written while during runs.
-	lose(during func() error) error
+	// hold keeps what is written from now on from the standbys.
+	hold(ctx context.Context) error
+	// failOver ends the server whose standby lacks something, and has that take over.
+	failOver(ctx context.Context) error
 	remove() error
 }
 
@@ -61,10 +63,10 @@ func (r *run) openDatabase(ctx context.Context) (err error) {
 	case Patroni:
 		r.database, err = startPatroni(ctx, r.Dir, r.Control, r.Progress)
 	case Sharded:
-		one := func() (database, error) { return startSingle(false) }
-		r.database, err = startSharded(r.Control, one, one)
+		one := func() (database, error) { return startSingle(r.Control) }
+		r.database, err = startSharded(r.Progress, one, one)
 	case RoutedPatroni:
-		r.database, err = startSharded(r.Control, func() (database, error) { return startPatroni(ctx, r.Dir, false, r.Progress) })
+		r.database, err = startSharded(r.Progress, func() (database, error) { return startPatroni(ctx, r.Dir, r.Control, r.Progress) })
 	default:
 		return fmt.Errorf("crash: no store is called %q", r.Store)
 	}
@@ -72,7 +74,7 @@ func (r *run) openDatabase(ctx context.Context) (err error) {
 		r.database = nil
 		return err
 	}
-	for _, role := range []string{"ds", "qs", "issuer"} {
+	for _, role := range roles {
 		if err := r.makeDatabase(ctx, role); err != nil {
 			return err
 		}
@@ -82,7 +84,7 @@ func (r *run) openDatabase(ctx context.Context) (err error) {
 
 // makeDatabase makes a role's database and notes where it is.
 func (r *run) makeDatabase(ctx context.Context, role string) error {
-	name, owner, login := "pseudods_"+role, "pseudods_"+role+"_owner", "pseudods_"+role
+	name, owner, login := names(role)
 	if s, ok := r.database.(*sharded); ok {
 		if err := s.make(ctx, r, role); err != nil {
 			return err
@@ -123,6 +125,14 @@ func psql(ctx context.Context, at database, name, script string) error {
 	return nil
 }
 
+// ask has a server answer a query with one row.
+func ask(ctx context.Context, at database, name, query string) (string, error) {
+	psql := exec.CommandContext(ctx, "psql", "-X", "-At", "-F", " ", "-d", name, "-c", query)
+	psql.Env = append(os.Environ(), at.environ()...)
+	out, err := psql.Output()
+	return strings.TrimSpace(string(out)), err
+}
+
 // killDatabase kills a database server after a while, and brings it back.
 func (r *run) killDatabase(ctx context.Context) error {
 	if err := r.watch(ctx); err != nil {
@@ -137,7 +147,16 @@ func (r *run) killDatabase(ctx context.Context) error {
 	return back()
 }
 
-// checkDatabases looks for damaged tables and indexes.
+// roles are those that have a database.
+var roles = []string{"ds", "qs", "issuer"}
+
+// names returns what a role's database and its owner and server are called.
+func names(role string) (name, owner, login string) {
+	name = "pseudods_" + role
+	return name, name + "_owner", name
+}
+
+// checkDatabases looks for damaged tables and indexes, and rows that cannot be right.
 func (r *run) checkDatabases(ctx context.Context) error {
 	bin, err := pgserver.Bin()
 	if err != nil {
@@ -148,6 +167,13 @@ func (r *run) checkDatabases(ctx context.Context) error {
 		check.Env = append(os.Environ(), at.environ()...)
 		if out, err := check.CombinedOutput(); err != nil {
 			return fmt.Errorf("crash: pg_amcheck: %w: %s", err, out)
+		}
+		for _, role := range roles {
+			name, owner, _ := names(role)
+			out, err := exec.CommandContext(ctx, r.Server, "fsck", "-role", role, "-as", at.url(owner, name)).CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("crash: fsck of %s: %w: %s", role, err, out)
+			}
 		}
 	}
 	return nil
@@ -201,13 +227,9 @@ func (s *single) kill() (string, func() error, error) {
 	return "database server", s.server.Restart, s.server.Kill()
 }
 
-func (s *single) lose(during func() error) error {
-	if err := s.server.Hold(); err != nil {
-		return err
-	}
-	if err := during(); err != nil {
-		return err
-	}
+func (s *single) hold(context.Context) error { return s.server.Hold() }
+
+func (s *single) failOver(context.Context) error {
 	if err := s.server.Kill(); err != nil {
 		return err
 	}

@@ -85,8 +85,10 @@ func (r *run) unready(p *program) error {
 // failOver has one member talk while what is written reaches no standby, and then
 // lets a standby take over. The others never hear what was said.
 func (r *run) failOver(ctx context.Context) error {
-	if err := r.database.lose(r.aloneTalk); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{r.database.hold, r.aloneTalk, r.database.failOver} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	// The servers see it by their fences, and take no more.
 	for _, s := range r.servers {
@@ -115,7 +117,7 @@ func (r *run) failOver(ctx context.Context) error {
 }
 
 // aloneTalk has one member talk while no other reads.
-func (r *run) aloneTalk() error {
+func (r *run) aloneTalk(context.Context) error {
 	if err := r.clients[0].start(); err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (p *patroni) whole(ctx context.Context) bool {
 	if p.loses {
 		want = "2 0"
 	}
-	out, err := p.ask(ctx, "select count(*), count(*) filter (where sync_state = 'sync') from pg_stat_replication where state = 'streaming' and replay_lsn > pg_current_wal_lsn() - 65536")
+	out, err := ask(ctx, p, "postgres", "select count(*), count(*) filter (where sync_state = 'sync') from pg_stat_replication where state = 'streaming' and replay_lsn > pg_current_wal_lsn() - 65536")
 	return err == nil && out == want && p.with("leader") != nil && (p.loses || p.with("sync_standby") != nil)
 }
 
@@ -187,17 +187,9 @@ func (p *patroni) await(what string, is func() bool) error {
 // to a standby without its database looks no further.
 func (p *patroni) settle(ctx context.Context) error {
 	return p.await("equal nodes", func() bool {
-		out, err := p.ask(ctx, "select count(*) from pg_stat_replication where replay_lsn >= pg_current_wal_lsn()")
+		out, err := ask(ctx, p, "postgres", "select count(*) from pg_stat_replication where replay_lsn >= pg_current_wal_lsn()")
 		return err == nil && out == "2"
 	})
-}
-
-// ask has the leader answer a query.
-func (p *patroni) ask(ctx context.Context, query string) (string, error) {
-	psql := exec.CommandContext(ctx, "psql", "-X", "-At", "-F", " ", "-d", "postgres", "-c", query)
-	psql.Env = append(os.Environ(), p.environ()...)
-	out, err := psql.Output()
-	return strings.TrimSpace(string(out)), err
 }
 
 func (p *patroni) url(login, name string) string {
@@ -292,22 +284,24 @@ func (p *patroni) kill() (string, func() error, error) {
 	return what, back, victim.kill()
 }
 
-func (p *patroni) lose(during func() error) error {
+func (p *patroni) hold(context.Context) error {
 	leader := p.with("leader")
 	if leader == nil {
 		return errors.New("crash: there is no leader")
 	}
 	pid, err := leader.postmaster()
-	if err == nil {
-		err = pgserver.HoldSenders(pid)
-	}
-	if err == nil {
-		err = during()
-	}
-	if err == nil {
-		err = leader.kill()
-	}
 	if err != nil {
+		return err
+	}
+	return pgserver.HoldSenders(pid)
+}
+
+func (p *patroni) failOver(context.Context) error {
+	leader := p.with("leader")
+	if leader == nil {
+		return errors.New("crash: there is no leader")
+	}
+	if err := leader.kill(); err != nil {
 		return err
 	}
 	return p.await("another leader", func() bool {

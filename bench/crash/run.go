@@ -152,7 +152,7 @@ func (r *run) all(ctx context.Context) error {
 		return nil
 	}
 	if r.Control {
-		if err := r.lose(); err != nil {
+		if err := r.lose(ctx); err != nil {
 			return err
 		}
 	} else if err := r.check(ctx); err != nil {

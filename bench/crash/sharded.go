@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"strconv"
 )
 
 // sharded is a router and the servers of its shards, each of which may be several.
@@ -14,18 +16,18 @@ type sharded struct {
 	router *single
 	shards []database
 	kills  int
+	// entries is how many each shard's queues had when its standbys were held up.
+	entries  []int
+	progress io.Writer
 }
 
 // startSharded starts a router with these shards.
-func startSharded(control bool, shards ...func() (database, error)) (database, error) {
-	if control {
-		return nil, errors.New("crash: there is no control for shards")
-	}
+func startSharded(progress io.Writer, shards ...func() (database, error)) (database, error) {
 	router, err := startSingle(false)
 	if err != nil {
 		return nil, err
 	}
-	s := &sharded{router: router.(*single)}
+	s := &sharded{router: router.(*single), progress: progress}
 	for _, start := range shards {
 		shard, err := start()
 		if err != nil {
@@ -39,7 +41,7 @@ func startSharded(control bool, shards ...func() (database, error)) (database, e
 // make makes a role's database in each shard, as the documentation says, and one with
 // the router.
 func (s *sharded) make(ctx context.Context, r *run, role string) error {
-	name, owner, login := "pseudods_"+role, "pseudods_"+role+"_owner", "pseudods_"+role
+	name, owner, login := names(role)
 	sharding := map[string]any{"owner": owner, "login": login}
 	var shards []string
 	for _, shard := range s.shards {
@@ -93,7 +95,45 @@ func (s *sharded) kill() (string, func() error, error) {
 	return what + " of a shard", back, err
 }
 
-func (s *sharded) lose(func() error) error { return errors.ErrUnsupported }
+// queued counts the entries in the queues of a shard.
+func queued(ctx context.Context, shard database) (n int, err error) {
+	out, err := ask(ctx, shard, "pseudods_qs", "select count(*) from queues.entry")
+	if err == nil {
+		n, err = strconv.Atoi(out)
+	}
+	return n, err
+}
+
+func (s *sharded) hold(ctx context.Context) error {
+	s.entries = s.entries[:0]
+	for _, shard := range s.shards {
+		n, err := queued(ctx, shard)
+		if err == nil {
+			err = shard.hold(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		s.entries = append(s.entries, n)
+	}
+	return nil
+}
+
+// failOver has the shard lose whose queues got most; the others lose nothing.
+func (s *sharded) failOver(ctx context.Context) error {
+	worst, most := 0, 0
+	for i, shard := range s.shards {
+		n, err := queued(ctx, shard)
+		if err != nil {
+			return err
+		}
+		if n -= s.entries[i]; n > most {
+			worst, most = i, n
+		}
+	}
+	fmt.Fprintf(s.progress, "shard %d of %d fails over to a standby that lacks %d entries\n", worst, len(s.shards), most)
+	return s.shards[worst].failOver(ctx)
+}
 
 func (s *sharded) remove() error {
 	failed := s.router.remove()
@@ -112,5 +152,9 @@ func (p *patroni) checked() []database { return []database{p} }
 
 // parameters is a connection string without a user, as a router takes it.
 func (s *single) parameters(name string) string {
-	return fmt.Sprintf("host=%s dbname=%s", s.server.Dir(), name)
+	host := s.server.Dir()
+	if s.standby != nil {
+		host += "," + s.standby.Dir()
+	}
+	return fmt.Sprintf("host=%s dbname=%s", host, name)
 }

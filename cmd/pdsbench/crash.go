@@ -95,7 +95,11 @@ func runCrash(ctx context.Context, cfg crash.Config, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "%d texts said, %d arrivals, %d told again after a kill\n", o.Said, o.Heard, o.Repeated)
 	fmt.Fprintf(stdout, "%d epochs, %d KeyPackages, %d tokens spent, %d refused as spent\n", o.Epochs, o.Packages, o.Tokens, o.Doubles)
 	fmt.Fprintf(stdout, "%d requests failed, of %d actions clients were not told the outcome; longest time without an answer: %.1f s\n", o.Failures, o.Unsure, o.Away.Seconds())
-	fmt.Fprintf(stdout, "%d texts lost\n", o.Lost)
+	lost := ""
+	if cfg.Control {
+		lost = ", which the control had the service lose"
+	}
+	fmt.Fprintf(stdout, "%d texts lost%s\n", o.Lost, lost)
 	const shown = 20
 	for _, p := range o.Problems[:min(shown, len(o.Problems))] {
 		fmt.Fprintln(stdout, "problem:", p)
