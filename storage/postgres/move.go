@@ -168,7 +168,7 @@ func (m *Move) begin(ctx context.Context, connect func() error) (_ *Move, err er
 		return m, nil
 	}
 	for _, t := range m.targets {
-		if err := t.alone(ctx); err != nil {
+		if err := alone(ctx, t.conn, "move"); err != nil {
 			return nil, err
 		}
 	}

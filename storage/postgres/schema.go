@@ -127,7 +127,7 @@ func asOwner(ctx context.Context, cfg Config, f func(*pgx.Conn) error) error {
 		return describe(judge(err, true).kind, err)
 	}
 	err = f(conn)
-	if err == nil || errors.Is(err, ErrVersion) || errors.Is(err, ErrConfig) || errors.Is(err, ErrRoute) {
+	if err == nil || errors.Is(err, ErrVersion) || errors.Is(err, ErrConfig) || errors.Is(err, ErrRoute) || errors.Is(err, ErrInUse) {
 		return err
 	}
 	// An owner at work sees the server's own words: there are no users' values in

@@ -16,8 +16,9 @@ import (
 // who was using the shard that it was made of. Rows stay until [RemoveOthers].
 //
 // A copy that lacks a number of the shard's witnesses is refused with [ErrConfig],
-// and so is anything else that is in the list, before anything is changed. It goes on
-// where it was cut short.
+// and so is anything else that is in the list, and a shard to which a server or a
+// router is connected with [ErrInUse], before anything is changed. It goes on where it
+// was cut short.
 func Split(ctx context.Context, s Sharding, schemas ...Schema) error {
 	if err := s.validate(); err != nil {
 		return err
@@ -62,6 +63,9 @@ func (s *Sharding) checkSplit(ctx context.Context) (done []bool, err error) {
 		}
 		if done[n] = p.check(place{whole, n, len(s.Shards)}) == nil; !done[n] {
 			if err := p.check(place{whole, n % half, half}); err != nil {
+				return err
+			}
+			if err := alone(ctx, conn, "shard"); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ func (t *target) close() error { return t.conn.Close(context.Background()) }
 
 // look says how far a move is.
 func (t *target) look(ctx context.Context) error {
-	if err := t.await(ctx, fmt.Sprintf("select pg_try_advisory_lock(%d)", int64(migrationLock))); err != nil {
+	if err := await(ctx, t.conn, fmt.Sprintf("select pg_try_advisory_lock(%d)", int64(migrationLock))); err != nil {
 		return err
 	}
 	for _, s := range t.schemas {
@@ -109,10 +109,11 @@ func (t *target) empty(ctx context.Context) error {
 	return nil
 }
 
-// alone looks for connections of those who may call the functions of a server.
-func (t *target) alone(ctx context.Context) error {
-	return t.await(ctx, `select not exists (select from pg_stat_activity a join pg_roles r on r.oid = a.usesysid
-	where a.datname = current_database() and a.pid <> pg_backend_pid() and not r.rolsuper and has_schema_privilege(r.oid, 'move', 'usage'))`)
+// alone waits until nobody is connected who may call the functions of a schema of
+// servers.
+func alone(ctx context.Context, conn *pgx.Conn, schema string) error {
+	return await(ctx, conn, fmt.Sprintf(`select not exists (select from pg_stat_activity a join pg_roles r on r.oid = a.usesysid
+	where a.datname = current_database() and a.pid <> pg_backend_pid() and not r.rolsuper and has_schema_privilege(r.oid, '%s', 'usage'))`, schema))
 }
 
 // patience is how long a connection may take to end whose process has: the server
@@ -120,10 +121,10 @@ func (t *target) alone(ctx context.Context) error {
 const patience = 5 * time.Second
 
 // await waits for a query to give true.
-func (t *target) await(ctx context.Context, query string) error {
+func await(ctx context.Context, conn *pgx.Conn, query string) error {
 	for end := time.Now().Add(patience); ; {
 		var ok bool
-		if err := t.conn.QueryRow(ctx, query).Scan(&ok); err != nil || ok {
+		if err := conn.QueryRow(ctx, query).Scan(&ok); err != nil || ok {
 			return failed(err)
 		}
 		if time.Now().After(end) {

@@ -91,11 +91,14 @@ func TestSplit(t *testing.T) {
 	fill(s, 1)
 	copied := c.Standby(t, "copy") // while the shards are used
 	fill(s, 2)
-	closeStore()
 
 	old := d.Sharding()
 	d.Double(copied)
 	standby := d.Sharding()
+	if err := postgres.Split(ctx, standby, postgres.FenceSchema, queues.Schema); !errors.Is(err, postgres.ErrInUse) {
+		t.Fatalf("a split while the shards are used: %v", err)
+	}
+	closeStore()
 	if err := postgres.Split(ctx, standby, postgres.FenceSchema, queues.Schema); err == nil {
 		t.Fatal("a copy that still follows was made a shard")
 	}
