@@ -19,6 +19,10 @@ type Report struct {
 	Lost        int // texts that were said and that somebody never heard
 	Failures    int // requests that were not answered, or by an error of the server
 	Unsure      int // actions of which a client was not told whether they were done
+	// Reports are the texts that were reported, Cases those that came to a decision,
+	// Upheld how many of them were upheld, and Verdicts how many are in effect.
+	// LostReports are those that somebody was told are taken and nobody could decide.
+	Reports, Cases, Upheld, Verdicts, LostReports int
 	// Away is the longest time for which a client got no answer.
 	Away     time.Duration
 	Problems []string
@@ -29,8 +33,9 @@ func (r *Report) problem(format string, args ...any) {
 }
 
 // Audit compares what the clients of groups wrote down, by their names. All of them
-// are members of all groups; others only paid and fetched.
-func Audit(members, others map[string][]Entry) *Report {
+// are members of all groups; others only paid and fetched. Without rulings nothing is
+// said of reports.
+func Audit(members, others map[string][]Entry, rulings *Rulings) *Report {
 	r := &Report{}
 	r.texts(members)
 	r.epochs(members)
@@ -39,6 +44,9 @@ func Audit(members, others map[string][]Entry) *Report {
 	r.packages(all)
 	r.tokens(all)
 	r.failures(all)
+	if rulings != nil {
+		r.rulings(members, rulings)
+	}
 	return r
 }
 

@@ -44,7 +44,7 @@ func TestAudit(t *testing.T) {
 	records := goodRecords()
 	records["bob"] = append(records["bob"], Entry{Kind: Unsure}, Entry{Kind: Away, Number: 900, Failures: 3}, Entry{Kind: Away, Number: 200, Failures: 1})
 	others := map[string][]Entry{"mallory": {{Kind: Double, Sum: "r3", Tokens: []string{"t3"}}}}
-	r := Audit(records, others)
+	r := Audit(records, others, nil)
 	want := Report{Said: 3, Heard: 3, Repeated: 1, Epochs: 2, Packages: 3, Tokens: 3, Doubles: 1, Failures: 4, Unsure: 1, Away: 900 * time.Millisecond}
 	if !reflect.DeepEqual(*r, want) {
 		t.Fatalf("got %+v", r)
@@ -71,7 +71,7 @@ func TestAuditSeesLoss(t *testing.T) {
 	} {
 		records := goodRecords()
 		records[c.of] = c.change(records[c.of])
-		r := Audit(records, nil)
+		r := Audit(records, nil, nil)
 		if lost := name == "lost" || name == "made up"; (r.Lost > 0) != lost {
 			t.Errorf("%s: %d lost", name, r.Lost)
 		}
@@ -79,7 +79,7 @@ func TestAuditSeesLoss(t *testing.T) {
 			t.Errorf("%s: found %q", name, r.Problems)
 		}
 	}
-	if r := Audit(maps.Clone(goodRecords()), map[string][]Entry{"mallory": {{Kind: Paid, Sum: "r9", Tokens: []string{"t1"}}}}); len(r.Problems) != 1 {
+	if r := Audit(maps.Clone(goodRecords()), map[string][]Entry{"mallory": {{Kind: Paid, Sum: "r9", Tokens: []string{"t1"}}}}, nil); len(r.Problems) != 1 {
 		t.Errorf("a copied wallet: found %q", r.Problems)
 	}
 }

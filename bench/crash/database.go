@@ -148,7 +148,7 @@ func (r *run) killDatabase(ctx context.Context) error {
 }
 
 // roles are those that have a database.
-var roles = []string{"ds", "qs", "issuer"}
+var roles = []string{"ds", "qs", "issuer", "moderation"}
 
 // names returns what a role's database and its owner and server are called.
 func names(role string) (name, owner, login string) {
@@ -170,9 +170,8 @@ func (r *run) checkDatabases(ctx context.Context) error {
 		}
 		for _, role := range roles {
 			name, owner, _ := names(role)
-			out, err := exec.CommandContext(ctx, r.Server, "fsck", "-role", role, "-as", at.url(owner, name)).CombinedOutput()
-			if err != nil {
-				return fmt.Errorf("crash: fsck of %s: %w: %s", role, err, out)
+			if err := r.fsck(ctx, "-role", role, "-as", at.url(owner, name)); err != nil {
+				return err
 			}
 		}
 	}

@@ -2,9 +2,9 @@
 // what its clients were told.
 //
 // [Run] starts servers and clients as processes of their own. Clients talk, change
-// their groups, fetch KeyPackages and pay with tokens, one of them with a copy of
-// another's wallet, and each writes down what it was told, in a file that outlives
-// it. Servers and clients are killed with signal 9 at random moments and started
+// their groups, report texts, fetch KeyPackages and pay with tokens, one of them with a
+// copy of another's wallet, and each writes down what it was told, in a file that
+// outlives it. An operator decides the reports meanwhile. Servers and clients are killed with signal 9 at random moments and started
 // again. In the end all catch up, and [Audit] compares the records:
 //
 //   - every text whose sender was told that it is on its way was heard by every
@@ -13,6 +13,9 @@
 //     commit made it;
 //   - no token paid for two requests, and no KeyPackage left twice, but for those
 //     of last resort;
+//   - every report whose maker was told that it was taken was decided, once and for good,
+//     about the text and its speaker; of each that was upheld one verdict is in effect at
+//     the issuer, and no other is;
 //   - what the killed servers left is without findings.
 //
 // Where the stores are in a database, there are two processes of each role behind

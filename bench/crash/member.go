@@ -171,9 +171,11 @@ func (m *member) act(stop context.Context) error {
 		case <-time.After(mathrand.N(100 * time.Millisecond)):
 		}
 		return nil
-	case n < 40:
+	case n < 36:
+		return m.report(ctx, groups[mathrand.IntN(len(groups))])
+	case n < 46:
 		g := groups[mathrand.IntN(len(groups))]
-		if n < 35 {
+		if n < 41 {
 			return g.Update(ctx)
 		}
 		return g.ChangePolicy(ctx, func(p *wire.GroupPolicy) { p.MaxMembers = 100 + mathrand.Uint32N(100) })
@@ -195,6 +197,24 @@ func (m *member) say(ctx context.Context, g *client.Group) error {
 	}
 	e.Kind = Said
 	return m.record.put(e)
+}
+
+// report reports a text of another member.
+func (m *member) report(ctx context.Context, g *client.Group) error {
+	shown := g.Evidence()
+	if len(shown) == 0 {
+		return nil
+	}
+	e := shown[mathrand.IntN(len(shown))]
+	_, err := g.Report(ctx, client.Report{User: e.Member.User, Messages: []uint64{e.Sequence}, Reason: wire.ReasonSpam})
+	if errors.Is(err, client.ErrNoEvidence) {
+		return nil // it is too old by now
+	}
+	if err != nil {
+		return err
+	}
+	id := g.ID()
+	return m.record.put(Entry{Kind: Reported, Group: hex.EncodeToString(id[:]), Text: string(e.Text)})
 }
 
 // fetch takes a KeyPackage of a friend, and does nothing with it.

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +13,9 @@ import (
 )
 
 // meet makes the clients of a run: all are contacts of the first one, members are in
-// its groups, and the payer has tokens in its wallet.
-func meet(members []*MemberConfig, payer *MemberConfig, groups int) error {
+// its groups, and the payer has tokens in its wallet. It returns the account keys of the
+// members, a line for each.
+func meet(members []*MemberConfig, payer *MemberConfig, groups int) (keys []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	everybody := append(append([]*MemberConfig{}, members...), payer)
@@ -21,22 +23,22 @@ func meet(members []*MemberConfig, payer *MemberConfig, groups int) error {
 	for i, m := range everybody {
 		r, err := openRecord(m.Record)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer r.file.Close()
 		cfg, err := m.client(r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer cfg.Account.Vault.Close()
 		if clients[i], err = client.Create(ctx, cfg, m.Name, domain); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	first := clients[0]
 	card, err := first.Account().Card()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, c := range clients[1:] {
 		name := everybody[i+1].Name
@@ -51,13 +53,13 @@ func meet(members []*MemberConfig, payer *MemberConfig, groups int) error {
 			err = until(ctx, c, client.EventContact)
 		}
 		if err != nil {
-			return fmt.Errorf("crash: %s and %s do not meet: %w", members[0].Name, name, err)
+			return nil, fmt.Errorf("crash: %s and %s do not meet: %w", members[0].Name, name, err)
 		}
 	}
 	for n := range groups {
 		g, err := first.CreateGroup(ctx, fmt.Sprint("group ", n+1), client.GroupOptions{})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, m := range members[1:] {
 			contact, err := first.Account().Contact(m.Name)
@@ -65,20 +67,22 @@ func meet(members []*MemberConfig, payer *MemberConfig, groups int) error {
 				err = g.Invite(ctx, contact)
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
 		for _, c := range clients[1:len(members)] {
 			if err := until(ctx, c, client.EventJoined); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	var failed error
-	for _, c := range clients {
-		failed = errors.Join(failed, c.Maintain(ctx), c.Taken(), c.Close())
+	for _, c := range clients[:len(members)] {
+		keys = append(base64.URLEncoding.AppendEncode(keys, c.Account().Identity().Key.Public()), '\n')
 	}
-	return failed
+	for _, c := range clients {
+		err = errors.Join(err, c.Maintain(ctx), c.Taken(), c.Close())
+	}
+	return keys, err
 }
 
 // until has a client read until there is an event of the kind.
@@ -113,7 +117,11 @@ func (r *run) people() error {
 		m.Friends = []string{first.Name}
 	}
 	payer.Payer = true
-	if err := meet(r.members, payer, r.Groups); err != nil {
+	keys, err := meet(r.members, payer, r.Groups)
+	if err == nil {
+		err = os.WriteFile(r.path(accountKeys), keys, 0o600)
+	}
+	if err != nil {
 		return err
 	}
 	double := *payer

@@ -23,6 +23,8 @@ const (
 	Double Kind = "double" // one was refused since a token is spent
 	Away   Kind = "away"   // is answered again, after so many milliseconds and failed requests
 	Unsure Kind = "unsure" // was not told whether what it did was done
+	// Reported: was told that its report of a text was taken.
+	Reported Kind = "reported"
 )
 
 // Entry is one line of what a client has written down.

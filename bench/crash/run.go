@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -62,10 +66,14 @@ type run struct {
 	issuer   string // the server that has the issuer's configuration
 	servers  []*program
 	configs  map[string]string // of the servers, by name
+	judges   []string          // the names of those that have reports
 	dirs     map[string]string
 	clients  []*program
 	members  []*MemberConfig
 	payers   [2]*MemberConfig // with copies of one vault
+	// moderator decides reports; nil in a control.
+	moderator *moderator
+	counted   map[string]int // what the last check found, by "role kind"
 }
 
 // Run runs a service and its clients and audits them. An error means that the run
@@ -87,6 +95,7 @@ func Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	r.Database = map[string]int{}
 	begun := time.Now()
 	err := r.all(ctx)
+	r.moderator.stop()
 	for _, p := range append(r.clients, r.servers...) {
 		if p.command != nil {
 			err = errors.Join(err, p.kill())
@@ -117,6 +126,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(r.Progress, "%d members of %d groups are there, in %s\n", len(r.members), r.Groups, r.Dir)
+	if !r.Control {
+		r.moderate(ctx)
+	}
 	for n := range r.Kills {
 		err := error(nil)
 		if r.database != nil && n%databaseEvery == databaseEvery/2 {
@@ -155,7 +167,7 @@ func (r *run) all(ctx context.Context) error {
 		if err := r.lose(ctx); err != nil {
 			return err
 		}
-	} else if err := r.check(ctx); err != nil {
+	} else if err := r.judged(ctx); err != nil {
 		return err
 	}
 	return r.audit()
@@ -265,13 +277,35 @@ func (r *run) check(ctx context.Context) error {
 			return err
 		}
 	}
+	r.counted = map[string]int{}
 	if r.database != nil {
 		return r.checkDatabases(ctx)
 	}
-	for name, path := range r.configs {
-		out, err := exec.CommandContext(ctx, r.Server, "fsck", "-config", path).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("crash: fsck of %s: %w: %s", name, err, out)
+	for _, path := range r.configs {
+		if err := r.fsck(ctx, "-config", path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fsck checks stores, and adds to what is counted.
+func (r *run) fsck(ctx context.Context, args ...string) error {
+	c := exec.CommandContext(ctx, r.Server, append([]string{"fsck"}, args...)...)
+	var findings bytes.Buffer
+	c.Stderr = &findings
+	out, err := c.Output()
+	if err != nil {
+		return fmt.Errorf("crash: fsck %s: %w: %s%s", args[:2], err, findings.Bytes(), out)
+	}
+	for line := range strings.Lines(string(out)) {
+		// The number comes before the kind, whatever else is in a line.
+		cells := regexp.MustCompile(` {2,}`).Split(strings.TrimSpace(line), -1)
+		for i, cell := range cells[:len(cells)-1] {
+			if n, err := strconv.Atoi(cell); err == nil {
+				r.counted[cells[0]+" "+cells[i+1]] += n
+				break
+			}
 		}
 	}
 	return nil
@@ -291,6 +325,10 @@ func (r *run) audit() error {
 			return err
 		}
 	}
-	r.Report = Audit(members, others)
+	var rulings *Rulings
+	if r.moderator != nil {
+		rulings = &r.moderator.rulings
+	}
+	r.Report = Audit(members, others, rulings)
 	return nil
 }

@@ -26,17 +26,26 @@ func (r *run) path(parts ...string) string {
 	return filepath.Join(append([]string{r.Dir}, parts...)...)
 }
 
+// accountKeys is the file of the account keys of the members, against whom verdicts are.
+// Their tokens come from proofs of work.
+const accountKeys = "accounts"
+
 // settings are those of every server, at an address.
 func (r *run) settings(name, address string) map[string]any {
 	return map[string]any{
-		"listen": address, "admin_listen": "127.0.0.1:0", "min_free": 1, "data": r.path(name),
-		"ds":     map[string]any{"per_leaf": map[string]any{"every": "1ms", "burst": 1000}},
-		"issuer": map[string]any{"attesters": map[string]any{"proof_of_work": map[string]any{"memory_kib": 64, "passes": 1, "attempts": 1}}},
+		"moderation": map[string]any{"verdict_delay": "1s"},
+		"listen":     address, "admin_listen": "127.0.0.1:0", "min_free": 1, "data": r.path(name),
+		"ds": map[string]any{"per_leaf": map[string]any{"every": "1ms", "burst": 1000}},
+		"issuer": map[string]any{"attesters": map[string]any{"proof_of_work": map[string]any{"memory_kib": 64, "passes": 1, "attempts": 1},
+			"account_key": map[string]any{"keys": r.path(accountKeys)}}},
 	}
 }
 
 // serve starts the servers, each with a configuration and a store of its own.
 func (r *run) serve() error {
+	if err := os.WriteFile(r.path(accountKeys), nil, 0o600); err != nil {
+		return err
+	}
 	if r.database != nil {
 		return r.serveReplicas()
 	}
@@ -98,7 +107,13 @@ func (r *run) serveReplicas() error {
 			behind = append(behind, address)
 			name := fmt.Sprintf("%s%d", roles[0], n+1)
 			s := r.settings(name, address)
-			s["url"], s["roles"], s["moderation"] = "http://"+fronts[i], roles, map[string]any{"off": true}
+			s["url"], s["roles"] = "http://"+fronts[i], roles
+			moderation := s["moderation"].(map[string]any)
+			moderation["keys"] = r.path("moderation-keys")
+			moderation["database"] = map[string]any{"postgres": r.urls["moderation"], "connections": 4, "accept": r.database.accept()}
+			if i > 0 {
+				delete(s, "moderation")
+			}
 			ds, issuer, qs := s["ds"].(map[string]any), s["issuer"].(map[string]any), map[string]any{}
 			s["qs"] = qs
 			ds["keys"], qs["keys"] = r.path("ds-keys"), r.path("qs-keys")
@@ -154,6 +169,9 @@ func (r *run) addServer(name, address string, settings map[string]any) error {
 		url: "http://" + address, again: r.database != nil}
 	r.servers = append(r.servers, p)
 	r.configs[name], r.dirs[name] = r.path(name+".json"), r.path(name)
+	if settings["moderation"] != nil {
+		r.judges = append(r.judges, name)
+	}
 	if err := p.start(); err != nil {
 		return err
 	}

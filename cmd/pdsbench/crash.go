@@ -95,6 +95,9 @@ func runCrash(ctx context.Context, cfg crash.Config, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "%d texts said, %d arrivals, %d told again after a kill\n", o.Said, o.Heard, o.Repeated)
 	fmt.Fprintf(stdout, "%d epochs, %d KeyPackages, %d tokens spent, %d refused as spent\n", o.Epochs, o.Packages, o.Tokens, o.Doubles)
 	fmt.Fprintf(stdout, "%d requests failed, of %d actions clients were not told the outcome; longest time without an answer: %.1f s\n", o.Failures, o.Unsure, o.Away.Seconds())
+	if !cfg.Control {
+		fmt.Fprintf(stdout, "%d texts reported, %d reports decided, %d upheld, %d verdicts in effect; %d reports lost\n", o.Reports, o.Cases, o.Upheld, o.Verdicts, o.LostReports)
+	}
 	lost := ""
 	if cfg.Control {
 		lost = ", which the control had the service lose"

@@ -13,8 +13,12 @@ var kinds = []badger.Kind{
 	{First: kindEpoch, Name: "epoch"},
 	{First: kindDropped, Name: "dropped epoch"},
 	{First: kindStanding, Name: "standing"},
+	{First: kindVerdict, Name: "verdict"},
 	{First: kindCharge, Name: "charge"},
 }
+
+// kindVerdict is what the verdicts among the charges of an epoch are counted as.
+const kindVerdict = 'v'
 
 // Check goes over a database opened with [Format] and reports what cannot be
 // right: records that do not decode, counters without a reply and replies
@@ -110,6 +114,7 @@ func (c *check) charges(epoch attester.Epoch) error {
 			if len(rest) != len(attester.Reduction{}.ID) || !bytes.Equal(value, present) {
 				c.Problem(kindCharge, "does not decode")
 			}
+			c.Part(kindCharge, kindVerdict, key, value)
 			return nil
 		case tag == 's' && len(rest) > 0:
 			if _, err := parseUint64(value); err != nil {

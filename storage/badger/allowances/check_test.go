@@ -3,6 +3,7 @@ package allowances_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/pseudods/pseudods/privacypass/attester"
@@ -71,6 +72,26 @@ func TestCheckFindsDamage(t *testing.T) {
 			must(s.db.Close())
 			fsck(t, s.dir, d.want)
 		})
+	}
+}
+
+// TestCheckCountsVerdicts apart from what was charged.
+func TestCheckCountsVerdicts(t *testing.T) {
+	s := open(t, t.TempDir(), nil)
+	ctx := context.Background()
+	_, err := s.Charge(ctx, attester.Account{1}, attester.Charge{Slot: attester.Slot{Class: "send", Epoch: 7}, Tokens: 1, Limit: 9, Reply: []byte("reply")})
+	for id := range byte(3) {
+		err = errors.Join(err, s.Reduce(ctx, attester.Account{2}, &attester.Reduction{Cut: attester.NewCut(50, 2, 1, 3), ID: [16]byte{id + 1}, Expires: 7}, 1))
+	}
+	if err := errors.Join(err, s.db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	counted := map[string]uint64{}
+	for _, tally := range fsck(t, s.dir, nil).Tallies {
+		counted[tally.Kind] = tally.Records
+	}
+	if counted["verdict"] != 3 || counted["charge"] != 2 {
+		t.Errorf("counted %v", counted)
 	}
 }
 
