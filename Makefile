@@ -29,7 +29,7 @@ test-crash: engines ## kills servers, databases and clients KILLS times, togethe
 
 # A policy that forbids to start daemons keeps Debian's own etcd and Patroni down.
 # What is started is on loopback, in temporary directories, and ends with the run.
-test-patroni: engines ## kills leaders, standbys and shards; then leaders and a shard that lose, which must be seen
+test-patroni: engines ## kills leaders, standbys, nodes of etcd and shards; then leaders and a shard that lose, which must be seen
 	@if ! command -v patroni >/dev/null || ! command -v etcd >/dev/null || ! ls /usr/share/postgresql/*/extension/plproxy.control >/dev/null 2>&1; then \
 	  policy=/usr/sbin/policy-rc.d; made=; \
 	  if [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; made=1; fi; \
@@ -38,7 +38,7 @@ test-patroni: engines ## kills leaders, standbys and shards; then leaders and a 
 	fi
 	go run ./cmd/pdsbench crash -store patroni -kills 24
 	go run ./cmd/pdsbench crash -store sharded -kills 24
-	go run ./cmd/pdsbench crash -store routed-patroni -kills 12
+	go run ./cmd/pdsbench crash -store routed-patroni -kills 18
 	for store in patroni sharded routed-patroni; do \
 	  go run ./cmd/pdsbench crash -store $$store -kills 4 -control | grep -v problem:; done
 

@@ -20,8 +20,8 @@
 //
 // Where the stores are in a database, there are two processes of each role behind
 // one address, and the database's servers are killed too, all processes of one at
-// once. Under Patroni those are the leader and the synchronous standby, in turns, each
-// with its agent; a router may stand before them.
+// once. Under Patroni those are the leader, the synchronous standby, each with its
+// agent, and the leader of etcd, in turns; a router may stand before them.
 //
 // [Config.Control] makes a service that has lost something, which the audit must
 // see: an older copy of a store, or a standby that takes over without what was

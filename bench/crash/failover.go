@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 func (r *run) refuse(settings map[string]any, roles []string) error {
 	if len(r.database.accept()) == 0 {
 		return nil
+	}
+	if settings["moderation"] != nil {
+		roles = append(slices.Clone(roles), "moderation")
 	}
 	careless := maps.Clone(settings)
 	for _, role := range roles {

@@ -22,13 +22,14 @@ import (
 // superuser is that of servers under Patroni.
 const superuser = "postgres"
 
-// patroni is three servers, each with its agent, and etcd, in a directory of its own.
+// patroni is three servers, each with its agent, and three nodes of etcd, in a directory
+// of its own.
 type patroni struct {
 	dir      string
 	logs     string
 	as       []string // what a command line begins with
 	loses    bool
-	etcd     *program
+	etcd     []*etcdNode
 	nodes    []*node
 	kills    int
 	progress io.Writer
@@ -79,17 +80,14 @@ func (p *patroni) program(name string, args ...string) *program {
 }
 
 func (p *patroni) start(ctx context.Context) error {
-	ports := make([]string, 2+2*3)
+	ports := make([]string, 2*3)
 	for i := range ports {
 		var err error
 		if ports[i], err = freePort(); err != nil {
 			return err
 		}
 	}
-	client, peer := "http://"+ports[0], "http://"+ports[1]
-	p.etcd = p.program("etcd", "etcd", "--data-dir", filepath.Join(p.dir, "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
-	if err := p.etcd.start(); err != nil {
+	if err := p.startEtcd(); err != nil {
 		return err
 	}
 	bin, err := pgserver.Bin()
@@ -109,12 +107,12 @@ func (p *patroni) start(ctx context.Context) error {
 	}
 	for i := range 3 {
 		name := fmt.Sprint("node", i+1)
-		n := &node{name: name, api: ports[2+2*i], address: ports[3+2*i], data: filepath.Join(p.dir, name)}
+		n := &node{name: name, api: ports[2*i], address: ports[1+2*i], data: filepath.Join(p.dir, name)}
 		n.agent = p.program(name, "patroni", file)
 		n.agent.env = []string{"PATRONI_NAME=" + name, "PATRONI_RESTAPI_LISTEN=" + n.api, "PATRONI_RESTAPI_CONNECT_ADDRESS=" + n.api,
 			"PATRONI_POSTGRESQL_LISTEN=" + n.address, "PATRONI_POSTGRESQL_CONNECT_ADDRESS=" + n.address, "PATRONI_POSTGRESQL_DATA_DIR=" + n.data,
 			"PATRONI_POSTGRESQL_BIN_DIR=" + bin, "PATRONI_POSTGRESQL_PGPASS=" + filepath.Join(p.dir, name+".pgpass"),
-			"PATRONI_SUPERUSER_PASSWORD=none", "PATRONI_REPLICATION_PASSWORD=none", "PATRONI_ETCD3_HOSTS='" + ports[0] + "'"}
+			"PATRONI_SUPERUSER_PASSWORD=none", "PATRONI_REPLICATION_PASSWORD=none", "PATRONI_ETCD3_HOSTS=" + p.etcdHosts()}
 		p.nodes = append(p.nodes, n)
 		if err := n.agent.start(); err != nil {
 			return err
@@ -176,6 +174,11 @@ func (p *patroni) await(what string, is func() bool) error {
 		}
 		for _, n := range p.nodes {
 			if err := n.agent.failure(); err != nil {
+				return err
+			}
+		}
+		for _, n := range p.etcd {
+			if err := n.program.failure(); err != nil {
 				return err
 			}
 		}
@@ -250,14 +253,17 @@ func (n *node) kill() error {
 	return pgserver.KillAll(pid)
 }
 
-// kill takes the leader and its synchronous standby in turns. The node comes back
-// once another has its place.
+// kill takes the leader, its synchronous standby and the leader of etcd in turns. The
+// node comes back once another has its place.
 func (p *patroni) kill() (string, func() error, error) {
 	what, role := "leader", "leader"
-	if p.kills%2 == 1 {
-		what, role = "synchronous standby", "sync_standby"
-	}
 	p.kills++
+	switch p.kills % 3 {
+	case 2:
+		what, role = "synchronous standby", "sync_standby"
+	case 0:
+		return p.killEtcd()
+	}
 	victim := p.with(role)
 	if victim == nil {
 		return what, nil, fmt.Errorf("crash: there is no %s", what)
@@ -321,8 +327,10 @@ func (p *patroni) remove() error {
 			pgserver.KillAll(pid) // it may have ended before
 		}
 	}
-	if p.etcd != nil && p.etcd.command != nil {
-		failed = errors.Join(failed, p.etcd.kill())
+	for _, n := range p.etcd {
+		if n.program != nil && n.program.command != nil {
+			failed = errors.Join(failed, n.program.kill())
+		}
 	}
 	if failed != nil || p.dir == "" {
 		return failed
