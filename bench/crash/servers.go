@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/pseudods/pseudods/internal/balance"
 )
 
 // replicas is how many processes of each role share a database.
@@ -143,7 +145,7 @@ func (r *run) serveReplicas() error {
 				return err
 			}
 		}
-		stop, err := balance(fronts[i], behind)
+		stop, err := balance.Listen(fronts[i], behind...)
 		if err != nil {
 			return err
 		}

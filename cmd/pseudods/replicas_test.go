@@ -3,9 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pseudods/pseudods/internal/balance"
 	"github.com/pseudods/pseudods/storage/postgres/pgtest"
 )
 
@@ -61,8 +59,10 @@ func TestDatabases(t *testing.T) {
 					return err
 				}
 			}
-			stop, err := balance(at["front"], at["a"], at["b"])
-			e.Defer(stop)
+			stop, err := balance.Listen(at["front"], at["a"], at["b"])
+			if err == nil {
+				e.Defer(func() { stop() })
+			}
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "end": end, "cases": cases, "insist": insist},
@@ -94,37 +94,4 @@ func insist(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("after %d kills: %v\n%s", kills, err, out)
 		}
 	}
-}
-
-// balance passes connections to one of the servers that answer, until it is
-// stopped.
-func balance(at string, servers ...string) (stop func(), err error) {
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		return func() {}, err
-	}
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer client.Close()
-				for _, i := range rand.Perm(len(servers)) {
-					server, err := net.Dial("tcp", servers[i])
-					if err != nil {
-						continue
-					}
-					go func() {
-						io.Copy(server, client)
-						server.Close()
-					}()
-					io.Copy(client, server)
-					return
-				}
-			}()
-		}
-	}()
-	return func() { l.Close() }, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pseudods/pseudods/internal/balance"
 	"github.com/pseudods/pseudods/storage/postgres/pgtest"
 )
 
@@ -44,8 +45,10 @@ func TestDatabasesSharded(t *testing.T) {
 				e.Setenv("AT_"+name, at[name])
 			}
 			e.Setenv("FRONT", "http://"+at["front"])
-			stop, err := balance(at["front"], at["a"], at["b"])
-			e.Defer(stop)
+			stop, err := balance.Listen(at["front"], at["a"], at["b"])
+			if err == nil {
+				e.Defer(func() { stop() })
+			}
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"await": await, "end": end, "fill": fill, "basebackup": basebackup, "replayed": replayed},

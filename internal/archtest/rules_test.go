@@ -16,7 +16,7 @@ bench/abuse                    <- client client/account client/identity client/v
                                   privacypass/keyring privacypass/verify privacypass/verify/private pseudods/ds pseudods/httpapi \
                                   pseudods/moderation pseudods/qs pseudods/qs/addresskeys pseudods/seal pseudods/server pseudods/wire storage/storagetest \
                                   storage/storagetest/grouptest storage/storagetest/queuetest storage/storagetest/reporttest tokens
-bench/crash                    <- client client/account client/vault deploy/patroni internal/daemon internal/secret mls privacypass/client/httpapi pseudods/httpapi pseudods/wire \
+bench/crash                    <- client client/account client/vault deploy/patroni internal/balance internal/daemon internal/secret mls privacypass/client/httpapi pseudods/httpapi pseudods/wire \
                                   storage/postgres/pgserver
 bench/link                     <- bench/link/snapshot pseudods/seal
 bench/link/snapshot            <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
