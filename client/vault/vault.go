@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pseudods/pseudods/internal/filelock"
 	"github.com/pseudods/pseudods/internal/secret"
 )
 
@@ -44,7 +45,7 @@ type Vault struct {
 	dir     string
 	key     secret.Bytes
 	nameKey secret.Bytes
-	lock    *os.File
+	lock    *filelock.Lock
 	at      func(step) error // tests crash here
 
 	// mu guards what follows, and that of two changes of a record the later one
@@ -68,9 +69,9 @@ func Open(dir string, key secret.Bytes) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := lock(filepath.Join(dir, lockFile))
-	if errors.Is(err, ErrInUse) {
-		return nil, err
+	f, err := filelock.Try(filepath.Join(dir, lockFile))
+	if errors.Is(err, filelock.ErrLocked) {
+		return nil, ErrInUse
 	}
 	if err != nil {
 		return nil, fmt.Errorf("vault: locking: %w", err)

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 
+	"github.com/pseudods/pseudods/internal/filelock"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/privacypass"
 	"github.com/pseudods/pseudods/privacypass/client"
@@ -106,7 +106,7 @@ type Config struct {
 // Wallet is an open wallet. Its methods may be called concurrently.
 type Wallet struct {
 	cfg  Config
-	lock *os.File
+	lock *filelock.Lock
 	at   func(step) error // tests crash here
 
 	mu      sync.Mutex
@@ -136,7 +136,10 @@ func Open(cfg Config) (*Wallet, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	f, err := lock(cfg.Path + ".lock")
+	f, err := filelock.Try(cfg.Path + ".lock")
+	if errors.Is(err, filelock.ErrLocked) {
+		err = ErrInUse
+	}
 	if err != nil {
 		return nil, fmt.Errorf("wallet: locking: %w", err)
 	}

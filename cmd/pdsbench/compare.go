@@ -1,31 +1,24 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/pseudods/pseudods/bench/report"
+	"github.com/pseudods/pseudods/internal/command"
 )
 
 // compare says what changed between two sets of results.
 func compare(args []string, stdout, stderr io.Writer) error {
-	f := flag.NewFlagSet("compare", flag.ContinueOnError)
-	f.SetOutput(stderr)
+	f := command.NewFlags("compare", stderr)
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: pdsbench compare [flags] before.json[,again.json...] after.json[,...]")
 		f.PrintDefaults()
 	}
 	all := f.Bool("all", false, "show figures without a sure change too")
-	switch err := f.Parse(args); {
-	case err == flag.ErrHelp:
+	if err := f.Read(args, 2); err != nil {
 		return err
-	case err != nil:
-		return errUsage
-	case f.NArg() != 2:
-		f.Usage()
-		return errUsage
 	}
 	var sides [2][]report.Result
 	for i := range sides {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -16,12 +15,12 @@ import (
 	"syscall"
 
 	"github.com/pseudods/pseudods/bench/crash"
+	"github.com/pseudods/pseudods/internal/command"
 )
 
 // crashes kills servers and clients and audits what clients were told.
 func crashes(args []string, stdout, stderr io.Writer) error {
-	f := flag.NewFlagSet("crash", flag.ContinueOnError)
-	f.SetOutput(stderr)
+	f := command.NewFlags("crash", stderr)
 	kills := f.Int("kills", 30, "how `often` to kill a server or a client")
 	members := f.Int("members", 3, "`how many` clients talk")
 	groups := f.Int("groups", 2, "in `how many` groups")
@@ -32,11 +31,8 @@ func crashes(args []string, stdout, stderr io.Writer) error {
 	server := f.String("server", "", "the program pseudods; default: it is built")
 	dir := f.String("dir", "", "empty `directory` for everything, which stays; default: a temporary one")
 	client := f.String("member", "", "be the client that a `file` tells")
-	switch err := f.Parse(args); {
-	case err == flag.ErrHelp:
+	if err := f.Read(args, 0); err != nil {
 		return err
-	case err != nil || f.NArg() > 0:
-		return errUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

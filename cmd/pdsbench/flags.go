@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -11,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/pseudods/pseudods/bench"
+	"github.com/pseudods/pseudods/internal/command"
 )
 
 // measurement is what the commands have in common that measure.
 type measurement struct {
-	*flag.FlagSet
+	command.Flags
 	only, file, dir *string
 	quick           *bool
 	seed            *uint64
@@ -25,9 +25,8 @@ type measurement struct {
 // newMeasurement defines the flags. what are the things that can be measured, all
 // their names, brief what quick means, and seeded what the seed does.
 func newMeasurement(name string, stderr io.Writer, what string, all []string, brief, dir, seeded string) *measurement {
-	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.SetOutput(stderr)
-	return &measurement{FlagSet: f,
+	f := command.NewFlags(name, stderr)
+	return &measurement{Flags: f,
 		only:  f.String("only", "", "`"+what+"` to run, with commas; default: "+strings.Join(all, ",")),
 		quick: f.Bool("quick", false, brief),
 		file:  f.String("json", "", "`file` for the results, a list of objects"),
@@ -36,16 +35,10 @@ func newMeasurement(name string, stderr io.Writer, what string, all []string, br
 	}
 }
 
-// parse fails with [errUsage] or [flag.ErrHelp].
+// parse fails with [command.ErrUsage] or [flag.ErrHelp].
 func (m *measurement) parse(args []string) error {
 	m.args = args
-	switch err := m.Parse(args); {
-	case err == flag.ErrHelp:
-		return err
-	case err != nil || m.NArg() > 0:
-		return errUsage
-	}
-	return nil
+	return m.Read(args, 0)
 }
 
 // command is what a reader types to repeat it.

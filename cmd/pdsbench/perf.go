@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pseudods/pseudods/bench"
+	"github.com/pseudods/pseudods/internal/command"
 )
 
 // perf measures, prints a line for each result as it comes to stderr, and writes
@@ -23,7 +24,7 @@ func perf(args []string, _, stderr io.Writer) (err error) {
 	o := bench.Options{Only: list(*m.only), Stores: list(*store), Postgres: *database, Quick: *m.quick, Dir: *m.dir, Seed: *m.seed, Command: m.command(), Progress: stderr}
 	if *database != "" {
 		if *store != "postgres" {
-			return errUsage
+			return command.ErrUsage
 		}
 		o.Command = strings.ReplaceAll(o.Command, *database, "...") // it may hold a password
 	}

@@ -2,18 +2,17 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/pseudods/pseudods/bench/report"
+	"github.com/pseudods/pseudods/internal/command"
 )
 
 // writeReport makes the page and the summary of files of results.
 func writeReport(args []string, stdout, stderr io.Writer) error {
-	f := flag.NewFlagSet("report", flag.ContinueOnError)
-	f.SetOutput(stderr)
+	f := command.NewFlags("report", stderr)
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: pdsbench report [flags] results.json...")
 		f.PrintDefaults()
@@ -22,14 +21,12 @@ func writeReport(args []string, stdout, stderr io.Writer) error {
 	summary := f.String("summary", "", "`file` for the summary in Markdown; default: standard output, if there is no page")
 	tables := f.String("tables", "", "Markdown `file` whose tables are to be filled in, see bench/report")
 	brief := f.String("brief", "", "Markdown `file` that quotes a few results, to be written anew, see bench/report")
-	switch err := f.Parse(args); {
-	case err == flag.ErrHelp:
-		return err
+	switch err := f.Read(args, -1); {
 	case err != nil:
-		return errUsage
+		return err
 	case f.NArg() == 0:
 		f.Usage()
-		return errUsage
+		return command.ErrUsage
 	}
 	var files []*report.File
 	for _, path := range f.Args() {

@@ -19,7 +19,7 @@ import (
 func check(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("check", stderr).withConfig()
 	probe := f.Bool("probe", true, "also send a request that must be refused to the issuance endpoint")
-	if err := f.parse(args, -1); err != nil {
+	if err := f.Read(args, -1); err != nil {
 		return err
 	}
 	target := f.Arg(0)

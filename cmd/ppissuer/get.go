@@ -34,7 +34,7 @@ func get(args []string, stdout, stderr io.Writer) (err error) {
 	vouch := f.String("attester", "proof-of-work", "`kind` of attestation: invite, account-key, proof-of-work, oidc, webhook")
 	credential := f.String("credential", "", "`file` of the code, account key, JSON Web Token or account credential")
 	state := f.String("state", "", "`file` to keep the request in until it is answered; if it exists, that request is sent again")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	var types []privacypass.TokenType

@@ -19,7 +19,7 @@ func invite(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("invite", stderr).withConfig()
 	count := f.Int("count", 1, "how many codes")
 	days := f.Int("days", 30, "for how many days after today they are accepted")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()
@@ -49,7 +49,7 @@ func invite(args []string, stdout, stderr io.Writer) error {
 func account(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("account", stderr)
 	out := f.String("out", "account.secret", "new `file` for the private key")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	public, private, err := ed25519.GenerateKey(rand.Reader)

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/command"
 	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/issuer/host"
 	"github.com/pseudods/pseudods/privacypass/keyring"
@@ -28,7 +29,7 @@ func keys(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	fmt.Fprintln(stderr, "usage: ppissuer keys list|rotate|calendar [flags]")
-	return errUsage
+	return command.ErrUsage
 }
 
 // ring opens the keys of the issuer that the flags name.
@@ -51,7 +52,7 @@ func (f *flags) ring() (*keyring.Ring, []keyring.Slot, error) {
 
 func keysList(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("keys list", stderr).withConfig()
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	ring, slots, err := f.ring()
@@ -93,7 +94,7 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 	all := f.Bool("all", false, "all classes and types")
 	now := f.Bool("now", false, "start the new key at once, dropping a key beside the preferred one")
 	compromised := f.Bool("compromised", false, "drop all keys at once; their tokens are lost")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	if (*class == "" && *typeName == "") != *all {
@@ -140,7 +141,7 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 func keysCalendar(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("keys calendar", stderr).withConfig()
 	span := f.Int("days", 100, "how many days ahead")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	ring, slots, err := f.ring()

@@ -3,57 +3,27 @@
 package main
 
 import (
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"slices"
+
+	"github.com/pseudods/pseudods/internal/command"
 )
 
-// command is a subcommand: its arguments without the name, and where to write.
-type command struct {
-	name, summary string
-	run           func(args []string, stdout, stderr io.Writer) error
+var commands = []command.Command{
+	{Name: "serve", Summary: "run the issuer", Run: serve},
+	{Name: "keys", Summary: "list, rotate, or see the calendar of its keys", Run: keys},
+	{Name: "invite", Summary: "make invite codes", Run: invite},
+	{Name: "account", Summary: "make an account key", Run: account},
+	{Name: "reduce", Summary: "cut the allowance of an account", Run: reduce},
+	{Name: "check", Summary: "examine the directory of any issuer", Run: check},
+	{Name: "get", Summary: "get tokens from an issuer", Run: get},
+	{Name: "verify", Summary: "verify tokens with the issuer's keys", Run: verifyTokens},
 }
-
-var commands = []command{
-	{"serve", "run the issuer", serve},
-	{"keys", "list, rotate, or see the calendar of its keys", keys},
-	{"invite", "make invite codes", invite},
-	{"account", "make an account key", account},
-	{"reduce", "cut the allowance of an account", reduce},
-	{"check", "examine the directory of any issuer", check},
-	{"get", "get tokens from an issuer", get},
-	{"verify", "verify tokens with the issuer's keys", verifyTokens},
-}
-
-// errUsage: the command line is wrong and the flag package has said so.
-var errUsage = errors.New("usage")
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	i := -1
-	if len(args) > 0 {
-		i = slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
-	}
-	if i < 0 {
-		fmt.Fprintln(stderr, "usage: ppissuer command [flags]")
-		for _, c := range commands {
-			fmt.Fprintf(stderr, "  %-8s %s\n", c.name, c.summary)
-		}
-		return 2
-	}
-	switch err := commands[i].run(args[1:], stdout, stderr); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	default:
-		fmt.Fprintln(stderr, "ppissuer:", err)
-		return 1
-	}
+	return command.Run("ppissuer", commands, args, stdout, stderr)
 }

@@ -22,7 +22,7 @@ func reduce(args []string, _, stderr io.Writer) error {
 	percent := f.Uint("percent", 100, "how much of the allowance to withhold")
 	hold := f.Int("hold", 1, "for how many epochs, this one included, to withhold all of that")
 	epochs := f.Int("epochs", 7, "after how many epochs, this one included, the whole allowance is back; it comes back step by step")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()

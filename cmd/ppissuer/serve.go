@@ -24,7 +24,7 @@ import (
 func serve(args []string, _, stderr io.Writer) (err error) {
 	f := newFlags("serve", stderr).withConfig()
 	restored := f.Bool("accept-restored", false, "accept allowances that were restored from an older copy")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()

@@ -21,7 +21,7 @@ func verifyTokens(args []string, stdout, stderr io.Writer) error {
 	class := f.String("class", "", "token `class`; default: the first one")
 	origin := f.String("origin", "", "`name` of the origin that the tokens are for")
 	zeroSalt := f.Bool("zero-salt", false, "expect the variant PSSZERO of type 0x0002")
-	if err := f.parse(args, 1); err != nil {
+	if err := f.Read(args, 1); err != nil {
 		return err
 	}
 	c, err := f.load()

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"slices"
 
+	"github.com/pseudods/pseudods/internal/command"
 	"github.com/pseudods/pseudods/pseudods/server"
 	"github.com/pseudods/pseudods/storage/postgres"
 )
@@ -23,7 +24,7 @@ func database(args []string, stdout, stderr io.Writer) error {
 		name := f.String("name", "pseudods", "`name` of the database")
 		owner := f.String("owner", "pseudods_owner", "`login` that owns it")
 		login := f.String("login", "pseudods", "`login` of the server")
-		if err := f.parse(args[1:], 0); err != nil {
+		if err := f.Read(args[1:], 0); err != nil {
 			return err
 		}
 		script, err := postgres.Script(*name, *owner, *login)
@@ -40,13 +41,13 @@ func database(args []string, stdout, stderr io.Writer) error {
 	}
 	if len(args) == 0 || args[0] != "migrate" {
 		fmt.Fprintln(stderr, "usage: pseudods database script|migrate|shards|router|split|check [flags]")
-		return errUsage
+		return command.ErrUsage
 	}
 	f := newFlags("database migrate", stderr)
 	role := f.String("role", "", "`role` whose database it is: ds, qs, issuer, moderation")
 	owner := f.String("as", "", "connection string of the owner, or `file` with it")
 	login := f.String("login", "", "`login` of the server, to which the functions are granted")
-	if err := f.parse(args[1:], 0); err != nil {
+	if err := f.Read(args[1:], 0); err != nil {
 		return err
 	}
 	schemas := server.Schemas(server.Role(*role))
@@ -74,7 +75,7 @@ func database(args []string, stdout, stderr io.Writer) error {
 // start with it.
 func databaseCheck(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("database check", stderr).withConfig()
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()

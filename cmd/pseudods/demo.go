@@ -16,7 +16,7 @@ import (
 func playDemo(args []string, stdout, stderr io.Writer) (err error) {
 	f := newFlags("demo", stderr)
 	keep := f.String("keep", "", "play in this new directory and keep it")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	dir := *keep

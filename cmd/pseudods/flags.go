@@ -1,28 +1,21 @@
 package main
 
 import (
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"strings"
 
+	"github.com/pseudods/pseudods/internal/command"
 	"github.com/pseudods/pseudods/pseudods/server"
 )
 
-// errUsage: the command line is wrong and the flag package has said so.
-var errUsage = errors.New("usage")
-
-// flags is a flag set that takes so many arguments after the flags.
+// flags are those of a command.
 type flags struct {
-	*flag.FlagSet
+	command.Flags
 	config, data, roles *string
 }
 
 func newFlags(name string, stderr io.Writer) *flags {
-	f := flag.NewFlagSet("pseudods "+name, flag.ContinueOnError)
-	f.SetOutput(stderr)
-	return &flags{FlagSet: f}
+	return &flags{Flags: command.NewFlags("pseudods "+name, stderr)}
 }
 
 // withConfig adds the flags by which commands find a server's configuration and
@@ -32,21 +25,6 @@ func (f *flags) withConfig() *flags {
 	f.data = f.String("data", "", "data `directory`, instead of the configuration's")
 	f.roles = f.String("roles", "", "`roles` to run, with commas, instead of the configuration's: ds, qs, issuer")
 	return f
-}
-
-// parse reads args, of which exactly n must be left after the flags.
-func (f *flags) parse(args []string, n int) error {
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return err
-	} else if err != nil {
-		return errUsage
-	}
-	if f.NArg() != n {
-		fmt.Fprintf(f.Output(), "%s takes %d arguments after the flags, not %d\n", f.Name(), n, f.NArg())
-		f.Usage()
-		return errUsage
-	}
-	return nil
 }
 
 // load reads the configuration that the flags name.
@@ -70,7 +48,7 @@ func (f *flags) load() (server.Config, error) {
 // stores parses args as [flags.parse] does, and returns the configuration with its
 // embedded stores.
 func (f *flags) stores(args []string, n int) (server.Config, []server.Store, error) {
-	if err := f.parse(args, n); err != nil {
+	if err := f.Read(args, n); err != nil {
 		return server.Config{}, nil, err
 	}
 	c, err := f.load()

@@ -21,7 +21,7 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("fsck", stderr).withConfig()
 	role := f.String("role", "", "check the PostgreSQL database of a `role` instead: ds, qs, issuer, moderation")
 	owner := f.String("as", "", "connection string of its owner, or `file` with it")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	if *role != "" || *owner != "" {

@@ -13,7 +13,7 @@ func invite(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("invite", stderr).withConfig()
 	count := f.Int("count", 1, "how many codes")
 	days := f.Int("days", 30, "for how many days after today they are accepted")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/command"
 	"github.com/pseudods/pseudods/privacypass/keyring"
 	"github.com/pseudods/pseudods/pseudods/server"
 )
@@ -24,12 +25,12 @@ func keys(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	fmt.Fprintln(stderr, "usage: pseudods keys make|list|rotate [flags]")
-	return errUsage
+	return command.ErrUsage
 }
 
 func keysMake(args []string, stderr io.Writer) error {
 	f := newFlags("keys make", stderr).withConfig()
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()
@@ -41,7 +42,7 @@ func keysMake(args []string, stderr io.Writer) error {
 
 func keysList(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("keys list", stderr).withConfig()
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()
@@ -73,7 +74,7 @@ func keysRotate(args []string, stdout, stderr io.Writer) error {
 	class := f.String("class", "", "issuer: only this token `class`")
 	ahead := f.Bool("ahead", false, "issuer: announce the new key, which starts after the schedule's lead")
 	compromised := f.Bool("compromised", false, "qs, issuer: delete the keys in use; what was made with them is lost")
-	if err := f.parse(args, 1); err != nil {
+	if err := f.Read(args, 1); err != nil {
 		return err
 	}
 	c, err := f.load()

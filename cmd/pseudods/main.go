@@ -4,34 +4,26 @@
 package main
 
 import (
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"slices"
+
+	"github.com/pseudods/pseudods/internal/command"
 )
 
-// command is a subcommand: its arguments without the name, and where to write.
-type command struct {
-	name, summary string
-	run           func(args []string, stdout, stderr io.Writer) error
-}
-
-var commands = []command{
-	{"demo", "play a story with real services and people", playDemo},
-	{"serve", "run the service", serve},
-	{"keys", "make, list or rotate keys", keys},
-	{"invite", "make invite codes", invite},
-	{"reports", "list, show, uphold or dismiss reports of abuse", reports},
-	{"database", "make or migrate a database on PostgreSQL", database},
-	{"migrate", "move the stores into databases on PostgreSQL", migrate},
-	{"fsck", "check the stores", fsck},
-	{"upgrade", "bring the stores to this program's version", upgrade},
-	{"rekey", "give encrypted stores another key", rekey},
-	{"backup", "back up the stores", takeBackups},
-	{"restore", "put the stores back", restore},
-	{"version", "say which version this is", version},
+var commands = []command.Command{
+	{Name: "demo", Summary: "play a story with real services and people", Run: playDemo},
+	{Name: "serve", Summary: "run the service", Run: serve},
+	{Name: "keys", Summary: "make, list or rotate keys", Run: keys},
+	{Name: "invite", Summary: "make invite codes", Run: invite},
+	{Name: "reports", Summary: "list, show, uphold or dismiss reports of abuse", Run: reports},
+	{Name: "database", Summary: "make or migrate a database on PostgreSQL", Run: database},
+	{Name: "migrate", Summary: "move the stores into databases on PostgreSQL", Run: migrate},
+	{Name: "fsck", Summary: "check the stores", Run: fsck},
+	{Name: "upgrade", Summary: "bring the stores to this program's version", Run: upgrade},
+	{Name: "rekey", Summary: "give encrypted stores another key", Run: rekey},
+	{Name: "backup", Summary: "back up the stores", Run: takeBackups},
+	{Name: "restore", Summary: "put the stores back", Run: restore},
+	{Name: "version", Summary: "say which version this is", Run: version},
 }
 
 func main() {
@@ -39,21 +31,5 @@ func main() {
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	i := slices.IndexFunc(commands, func(c command) bool { return len(args) > 0 && c.name == args[0] })
-	if i < 0 {
-		fmt.Fprintln(stderr, "usage: pseudods command [flags]")
-		for _, c := range commands {
-			fmt.Fprintf(stderr, "  %-8s %s\n", c.name, c.summary)
-		}
-		return 2
-	}
-	switch err := commands[i].run(args[1:], stdout, stderr); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	default:
-		fmt.Fprintln(stderr, "pseudods:", err)
-		return 1
-	}
+	return command.Run("pseudods", commands, args, stdout, stderr)
 }

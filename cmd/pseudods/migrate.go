@@ -31,7 +31,7 @@ func migrate(args []string, stdout, stderr io.Writer) error {
 	restart := f.Bool("restart", false, "begin anew what was begun and has not ended")
 	restored := f.Bool("accept-restored", false, "accept allowances of the issuer that were restored from an older copy")
 	reopen := f.Bool("reopen", false, "take embedded stores that were moved into use again, as older copies")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	c, err := f.load()

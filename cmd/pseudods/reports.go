@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/command"
 	"github.com/pseudods/pseudods/internal/daemon"
 	"github.com/pseudods/pseudods/privacypass/attester"
 	"github.com/pseudods/pseudods/pseudods/moderation"
@@ -36,7 +37,7 @@ func reports(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	fmt.Fprintln(stderr, "usage: pseudods reports list|show|uphold|dismiss|keygen [flags]")
-	return errUsage
+	return command.ErrUsage
 }
 
 // reportFlags are the flags of who works through reports.
@@ -90,7 +91,7 @@ func openCase(c *moderation.Remoted, keys []*seal.PrivateKey) (*moderation.Opene
 
 func reportsList(args []string, stdout, stderr io.Writer) error {
 	f := newReportFlags("list", stderr)
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	remote, keys, err := f.open()
@@ -140,7 +141,7 @@ func short(s string) string {
 }
 
 func (f *reportFlags) lookUp(args []string) (remote *moderation.Remote, c *moderation.Remoted, o *moderation.Opened, err error) {
-	if err := f.parse(args, 1); err != nil {
+	if err := f.Read(args, 1); err != nil {
 		return nil, nil, nil, err
 	}
 	id, err := moderation.ParseCaseID(f.Arg(0))
@@ -235,7 +236,7 @@ func (f *reportFlags) decide(stdout io.Writer, remote *moderation.Remote, c *mod
 // reportsKeygen makes a moderation key that the server never sees.
 func reportsKeygen(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("reports keygen", stderr)
-	if err := f.parse(args, 1); err != nil {
+	if err := f.Read(args, 1); err != nil {
 		return err
 	}
 	public, err := server.ModerationKeyFile(f.Arg(0))

@@ -22,7 +22,7 @@ func databaseShards(command string, args []string, stdout, stderr io.Writer) err
 	if command == "split" {
 		remove = f.Bool("remove", false, "remove the rows that are another shard's, after the split")
 	}
-	if err := f.parse(args, 0); err != nil {
+	if err := f.Read(args, 0); err != nil {
 		return err
 	}
 	schemas := server.Schemas(server.Role(*role))

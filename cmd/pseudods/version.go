@@ -11,7 +11,7 @@ import (
 // version prints what this program was built from, and the protocol versions that
 // it speaks.
 func version(args []string, stdout, stderr io.Writer) error {
-	if err := newFlags("version", stderr).parse(args, 0); err != nil {
+	if err := newFlags("version", stderr).Read(args, 0); err != nil {
 		return err
 	}
 	module, revision, goVersion := "(devel)", "unknown", "unknown"

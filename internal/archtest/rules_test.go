@@ -26,15 +26,15 @@ client/account                 <- client/identity client/vault client/wallet int
                                   privacypass privacypass/attester privacypass/client/httpapi pseudods/httpapi pseudods/seal \
                                   pseudods/wire tokens
 client/identity                <- internal/secret internal/tlscodec mls pseudods/seal pseudods/wire
-client/vault                   <- internal/secret pseudods/seal
-client/wallet                  <- internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/pdsbench                   <- bench bench/abuse bench/crash bench/link bench/report
+client/vault                   <- internal/filelock internal/secret pseudods/seal
+client/wallet                  <- internal/filelock internal/secret internal/tlscodec privacypass privacypass/client tokens
+cmd/pdsbench                   <- internal/command bench bench/abuse bench/crash bench/link bench/report
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   privacypass/client/httpapi pseudods/httpapi pseudods/wire
-cmd/ppissuer                   <- internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
+cmd/ppissuer                   <- internal/command internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
                                   privacypass/attester/webhook privacypass/client privacypass/client/httpapi privacypass/issuer/host privacypass/keyring \
                                   privacypass/verify privacypass/verify/private
-cmd/pseudods                   <- internal/daemon privacypass/attester privacypass/keyring pseudods/demo pseudods/moderation pseudods/seal \
+cmd/pseudods                   <- internal/command internal/daemon privacypass/attester privacypass/keyring pseudods/demo pseudods/moderation pseudods/seal \
                                   pseudods/server pseudods/wire storage/backup storage/badger storage/move storage/postgres
 internal/daemon                <- internal/secret
 mls                            <- internal/secret internal/tlscodec
@@ -55,7 +55,7 @@ privacypass/issuer/host        <- internal/daemon internal/secret privacypass pr
                                   privacypass/attester/webhook privacypass/issuer/httpapi privacypass/keyring storage/backup storage/badger \
                                   storage/badger/allowances storage/postgres storage/postgres/allowances
 privacypass/issuer/httpapi     <- privacypass privacypass/attester privacypass/issuer privacypass/keyring
-privacypass/keyring            <- internal/secret privacypass privacypass/issuer
+privacypass/keyring            <- internal/filelock internal/secret privacypass privacypass/issuer
 privacypass/verify             <- privacypass privacypass/internal/rsapss
 privacypass/verify/private     <- internal/secret privacypass privacypass/internal/voprf privacypass/verify
 pseudods/audit                 <- internal/secret storage/badger
@@ -70,7 +70,7 @@ pseudods/httpapi               <- mls pseudods/wire tokens
 pseudods/moderation            <- internal/secret internal/tlscodec mls privacypass/attester privacypass/attester/webhook pseudods/ds \
                                   pseudods/seal pseudods/wire
 pseudods/qs                    <- internal/tlscodec mls pseudods/desk pseudods/qs/addresskeys pseudods/seal pseudods/wire tokens
-pseudods/qs/addresskeys        <- internal/secret pseudods/seal pseudods/wire
+pseudods/qs/addresskeys        <- internal/filelock internal/secret pseudods/seal pseudods/wire
 pseudods/seal                  <- internal/secret internal/tlscodec mls pseudods/wire
 pseudods/wire                  <- internal/secret internal/tlscodec mls
 pseudods/server                <- internal/daemon internal/secret mls privacypass privacypass/attester privacypass/attester/webhook \

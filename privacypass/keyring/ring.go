@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/filelock"
 	"github.com/pseudods/pseudods/privacypass/issuer"
 )
 
@@ -162,11 +164,11 @@ func (r *Ring) Rotate(slot Slot, how Rotation, now time.Time) error {
 // change runs f on the keys of the directory under its lock, and reads the
 // directory again whatever f did.
 func (r *Ring) change(f func([]*Key) error) (err error) {
-	unlock, err := r.dir.lock()
+	lock, err := filelock.Wait(filepath.Join(string(r.dir), lockName))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	if err := r.dir.sweep(); err != nil {
 		return err
 	}

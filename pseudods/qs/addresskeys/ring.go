@@ -30,6 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pseudods/pseudods/internal/filelock"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -121,11 +122,11 @@ func Open(c Config, now time.Time) (*Ring, error) {
 	if err := r.checkMode(c.Dir); err != nil {
 		return nil, err
 	}
-	unlock, err := r.lock()
+	lock, err := filelock.WaitDir(r.config.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.openTicketKey(), unlock()); err != nil {
+	if err := errors.Join(r.openTicketKey(), lock.Close()); err != nil {
 		return nil, err
 	}
 	return r, r.Advance(now)
@@ -230,11 +231,11 @@ func (r *Ring) Rotate(now time.Time, compromised bool) error {
 func (r *Ring) advance(now time.Time, rotate, compromised bool) (err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	unlock, err := r.lock()
+	lock, err := filelock.WaitDir(r.config.Dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	all, err := r.load(true)
 	if err != nil {
 		return err
