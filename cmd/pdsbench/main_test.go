@@ -16,7 +16,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{nil, 2, "usage: pdsbench"},
 		{[]string{"nothing"}, 2, "perf"},
-		{[]string{"perf", "-h"}, 0, "fanout,send,commit,server,queue,redeem,idle,stores,size"},
+		{[]string{"perf", "-h"}, 0, "fanout,send,commit,server,queue,redeem,idle,stores,loaded,size"},
 		{[]string{"perf", "extra"}, 2, ""},
 		{[]string{"perf", "--only", "nothing"}, 1, `no scenario "nothing"`},
 		{[]string{"perf", "--store", "nothing"}, 1, `no store "nothing"`},
