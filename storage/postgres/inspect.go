@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -154,17 +155,37 @@ func (i *inspection) walk(ctx context.Context, w *Walk) error {
 	}
 	var after *string
 	for {
-		upto, err := i.bound(ctx, w, after)
-		if err != nil {
+		var upto *string
+		err := again(ctx, func() (err error) {
+			upto, err = i.bound(ctx, w, after)
 			return err
+		})
+		if err == nil {
+			err = again(ctx, func() error { return i.look(ctx, w, after, upto, i.summary.Tallies[first:]) })
 		}
-		if err := i.look(ctx, w, after, upto, i.summary.Tallies[first:]); err != nil {
+		if err != nil {
 			return err
 		}
 		if upto == nil {
 			return nil
 		}
 		after = upto
+	}
+}
+
+// again asks a question once more, a few times, which a standby has not answered as it
+// stood in the way of what it replays.
+func again(ctx context.Context, question func() error) error {
+	for pause := 50 * time.Millisecond; ; pause *= 2 {
+		err := question()
+		if pause > 10*time.Second || !errors.Is(err, ErrBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
 	}
 }
 
@@ -227,7 +248,8 @@ func (i *inspection) look(ctx context.Context, w *Walk, after, upto *string, tal
 		return i.fail(ctx, err)
 	}
 	defer rows.Close()
-	found := make([]uint64, len(w.Problems))
+	// Only a whole answer counts.
+	counted, found := make([]Tally, len(tallies)), make([]uint64, len(w.Problems))
 	for rows.Next() {
 		var n int
 		var count, octets uint64
@@ -235,14 +257,17 @@ func (i *inspection) look(ctx context.Context, w *Walk, after, upto *string, tal
 			return i.fail(ctx, err)
 		}
 		if n < len(tallies) {
-			tallies[n].Records += count
-			tallies[n].Octets += octets
+			counted[n] = Tally{Records: count, Octets: octets}
 		} else {
 			found[n-len(tallies)] = count
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return i.fail(ctx, err)
+	}
+	for n, c := range counted {
+		tallies[n].Records += c.Records
+		tallies[n].Octets += c.Octets
 	}
 	for n, count := range found { // in the order of the driver
 		if count == 0 {

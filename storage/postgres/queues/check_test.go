@@ -3,6 +3,7 @@ package queues_test
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/storage/postgres"
@@ -83,6 +84,51 @@ func TestChecksPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	shard.Misplaced(t, queues.Checks, "queue", "head", "mark", "entry", "segment", "payload", "references", "pool", "KeyPackage", "contact", "claim")
+}
+
+// TestChecksInTheWay: a standby that does not let questions stand in the way of what it
+// replays, while days are dropped, ends some of them. They are asked again, and counted
+// once.
+func TestChecksInTheWay(t *testing.T) {
+	c := pgtest.Start(t, "max_standby_streaming_delay=0")
+	d := pgtest.On(t, c, queues.Schema)
+	if err := d.Exec(rows); err != nil {
+		t.Fatal(err)
+	}
+	on := d.Standby(c.Standby(t, "copy"))
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			if err := d.Exec("select queues.add_day(1); drop table queues.payload_1, queues.payload_need_1"); err != nil {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	ended := func() bool {
+		return on.Holds(t, "select from pg_stat_database_conflicts where datname = current_database() and confl_lock + confl_snapshot > 0")
+	}
+	for end := time.Now().Add(2 * time.Minute); !ended(); {
+		if time.Now().After(end) {
+			t.Fatal("no question was in the way")
+		}
+		summary := on.Fsck(t, queues.Checks)
+		for _, tally := range summary.Tallies {
+			if want := map[string]uint64{"entry": 2, "payload": 1, "KeyPackage": 4}[tally.Kind]; want > 0 && tally.Records != want {
+				t.Fatalf("counted %+v", tally)
+			}
+		}
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestChecksOnStandby: a standby, which takes no writes, shows what its server has.
