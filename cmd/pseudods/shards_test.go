@@ -22,7 +22,7 @@ func TestDatabasesSharded(t *testing.T) {
 		Dir:                "testdata/shards",
 		RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
-			clusters := map[string]*pgtest.Cluster{"ROUTER": pgtest.Start(t), "ONE": pgtest.Start(t), "TWO": pgtest.Start(t)}
+			clusters := map[string]*pgtest.Cluster{"ROUTER": pgtest.Shared(t), "ONE": pgtest.Start(t), "TWO": pgtest.Start(t)}
 			for name, c := range clusters {
 				e.Setenv(name, c.Dir())
 			}
