@@ -21,11 +21,12 @@ func fsck(args []string, stdout, stderr io.Writer) error {
 	f := newFlags("fsck", stderr).withConfig()
 	role := f.String("role", "", "check the PostgreSQL database of a `role` instead: ds, qs, issuer, moderation")
 	owner := f.String("as", "", "connection string of its owner, or `file` with it")
+	shards := f.String("shards", "", "`file` that lists the shards of it, instead of as")
 	if err := f.Read(args, 0); err != nil {
 		return err
 	}
-	if *role != "" || *owner != "" {
-		return fsckDatabase(server.Role(*role), postgres.Settings{URL: *owner}, stdout, stderr)
+	if *role != "" || *owner != "" || *shards != "" {
+		return fsckDatabase(server.Role(*role), postgres.Settings{URL: *owner}, *shards, stdout, stderr)
 	}
 	c, err := f.load()
 	if err != nil {
@@ -77,16 +78,27 @@ func sayFound(w io.Writer, found uint64) error {
 	return err
 }
 
-// fsckDatabase checks a role's database as its owner, while servers use it.
-func fsckDatabase(role server.Role, owner postgres.Settings, stdout, stderr io.Writer) error {
-	if server.Schemas(role) == nil || !owner.Used() {
-		return errors.New("role and as must be given")
+// fsckDatabase checks a role's database, or all its shards, as its owner, while servers
+// use it.
+func fsckDatabase(role server.Role, owner postgres.Settings, shards string, stdout, stderr io.Writer) error {
+	if server.Schemas(role) == nil || owner.Used() == (shards != "") {
+		return errors.New("role and as, or role and shards, must be given")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	summary, err := server.InspectDatabase(ctx, role, owner, func(p postgres.Finding) {
-		fmt.Fprintf(stderr, "%s: %s, %d of them: %s\n", role, p.Kind, p.Count, p.Problem)
-	})
+	say := func(where string, p postgres.Finding) {
+		fmt.Fprintf(stderr, "%s: %s, %d of them: %s\n", where, p.Kind, p.Count, p.Problem)
+	}
+	var summary postgres.Summary
+	var err error
+	if shards == "" {
+		summary, err = server.InspectDatabase(ctx, role, owner, func(p postgres.Finding) { say(string(role), p) })
+	} else {
+		var s postgres.Sharding
+		if s, err = postgres.ReadSharding(shards); err == nil {
+			summary, err = server.InspectShards(ctx, role, s, func(n int, p postgres.Finding) { say(fmt.Sprintf("%s shard %d", role, n), p) })
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,11 @@ func InspectDatabase(ctx context.Context, r Role, owner postgres.Settings, repor
 	return postgres.Inspect(ctx, cfg, checks(r), report, Schemas(r)...)
 }
 
+// InspectShards checks the shards of a role's database, as [InspectDatabase] does one.
+func InspectShards(ctx context.Context, r Role, s postgres.Sharding, report func(shard int, f postgres.Finding)) (postgres.Summary, error) {
+	return postgres.InspectShards(ctx, s, checks(r), report, Schemas(r)...)
+}
+
 // checks are those of what a role has in its database.
 func checks(r Role) []postgres.Walk {
 	switch r {

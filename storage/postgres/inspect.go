@@ -70,7 +70,12 @@ type Problem struct {
 // be a standby, and then shows what that has replayed. Memory is bounded here, and at the server by
 // its work_mem; no statement takes longer than a range does. An error means that the
 // inspection did not end.
-func Inspect(ctx context.Context, cfg Config, walks []Walk, report func(Finding), schemas ...Schema) (summary Summary, err error) {
+func Inspect(ctx context.Context, cfg Config, walks []Walk, report func(Finding), schemas ...Schema) (Summary, error) {
+	return inspect(ctx, cfg, nil, walks, report, schemas)
+}
+
+// inspect is Inspect, of a database that must be at a place unless that is nil.
+func inspect(ctx context.Context, cfg Config, want *place, walks []Walk, report func(Finding), schemas []Schema) (summary Summary, err error) {
 	if err := checkPlaced(walks, schemas); err != nil {
 		return Summary{}, err
 	}
@@ -93,12 +98,15 @@ func Inspect(ctx context.Context, cfg Config, walks []Walk, report func(Finding)
 			return Summary{}, err
 		}
 	}
-	several, err := i.several(ctx)
+	at, err := i.place(ctx)
+	if err == nil && want != nil {
+		err = want.is(at)
+	}
 	if err != nil {
 		return Summary{}, err
 	}
 	for _, w := range walks {
-		if several {
+		if at.count > 1 {
 			misplaced, err := i.misplaced(ctx, &w, schemas)
 			if err != nil {
 				return Summary{}, err

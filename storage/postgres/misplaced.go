@@ -73,19 +73,6 @@ func (i *inspection) misplaced(ctx context.Context, w *Walk, schemas []Schema) (
 	return all, nil
 }
 
-// several reports whether the database is one of several shards.
-func (i *inspection) several(ctx context.Context) (yes bool, err error) {
-	var shard bool
-	err = i.conn.QueryRow(ctx, "select to_regclass('shard.place') is not null").Scan(&shard)
-	if err == nil && shard {
-		err = i.conn.QueryRow(ctx, "select exists (select from shard.place where count > 1)").Scan(&yes)
-	}
-	if err != nil {
-		return false, i.fail(ctx, err)
-	}
-	return yes, nil
-}
-
 // otherShard is the condition that the key of a row of a table, by its alias, is that of
 // another shard than the row of shard.place by the alias place says. A key that is too
 // short to tell is of none.
