@@ -48,12 +48,29 @@ func (e *env) loaded(ctx context.Context, sizes []int, calls int) error {
 				return err
 			}
 		}
-		err := errors.Join(
+		err := calm(ctx, x)
+		err = errors.Join(err,
 			e.load(ctx, "loaded_active", calls, shelves, func(s *shelf) int { return rand.IntN(min(loadedActive, len(s.next))) }),
 			e.load(ctx, "loaded_spread", calls, shelves, func(s *shelf) int { return rand.IntN(len(s.next)) }))
 		closeAll()
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// calm waits until what was written before is moved about no more, or for a minute.
+func calm(ctx context.Context, x engine) error {
+	for range 60 {
+		before := processor() + x.processor()
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if processor()+x.processor()-before < 50*time.Millisecond {
+			break
 		}
 	}
 	return nil
