@@ -229,8 +229,10 @@ func engineOptions(dir string) engine.Options {
 		WithMemTableSize(16 << 20).
 		WithNumMemtables(2).
 		WithNumCompactors(2).
-		WithNumLevelZeroTables(3).
-		WithNumLevelZeroTablesStall(8).
+		WithNumLevelZeroTables(5).
+		WithNumLevelZeroTablesStall(12).
+		WithBaseTableSize(4 << 20).
+		WithBaseLevelSize(128 << 20). // fewer levels, each of which writes all again
 		WithCompression(options.None).
 		WithChecksumVerificationMode(options.OnBlockRead).
 		WithBlockCacheSize(0).
