@@ -173,7 +173,9 @@ func TestRetiredEpochs(t *testing.T) {
 		r.look()
 		return r.till
 	}
-	if first := r.till; looked() == first || looked() != looked() {
+	first := r.till
+	second := looked()
+	if second == first || looked() != second {
 		t.Error("a new key is not noticed once")
 	}
 	if err := r.retire(t.Context(), time.Now().Add(retireAfter/2)); err != nil {
