@@ -83,7 +83,7 @@ func mustLoadPage(read getter, id wire.QueueID, start uint64) (*page, error) {
 func (h *head) addToPage(tx *view, today qs.Day, a *qs.Append) {
 	e := pageEntry{a.Counter, a.Ciphertext}
 	if h.tail != 0 && h.tailDay == today && h.tail >= h.segmentStart && h.last-h.tail < maxPageEntries {
-		var key [1 + partitionSize + 8]byte
+		var key [1 + partitionSize + 8]byte // as pageKey, which allocates
 		key[0] = kindEntry
 		binary.BigEndian.PutUint64(key[copy(key[1:], a.Queue[:])+1:], ^h.tail)
 		var counter [6]byte
