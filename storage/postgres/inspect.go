@@ -87,18 +87,18 @@ func inspect(ctx context.Context, cfg Config, want *place, walks []Walk, report 
 	conn.ValidateConnect = nil
 	delete(conn.RuntimeParams, "statement_timeout")
 	conn.RuntimeParams["default_transaction_read_only"] = "on"
-	c, err := pgx.ConnectConfig(ctx, conn)
-	if err != nil {
-		return Summary{}, describe(judge(err, false).kind, err)
-	}
-	defer c.Close(context.WithoutCancel(ctx))
-	i := &inspection{conn: c, summary: &summary, report: report}
+	i := &inspection{config: conn, summary: &summary, report: report}
+	defer i.close(context.WithoutCancel(ctx))
 	for _, s := range schemas {
-		if err := i.version(ctx, s); err != nil {
+		if err := i.ask(ctx, func() error { return i.version(ctx, s) }); err != nil {
 			return Summary{}, err
 		}
 	}
-	at, err := i.place(ctx)
+	var at place
+	err = i.ask(ctx, func() (err error) {
+		at, err = i.place(ctx)
+		return err
+	})
 	if err == nil && want != nil {
 		err = want.is(at)
 	}
@@ -107,7 +107,11 @@ func inspect(ctx context.Context, cfg Config, want *place, walks []Walk, report 
 	}
 	for _, w := range walks {
 		if at.count > 1 {
-			misplaced, err := i.misplaced(ctx, &w, schemas)
+			var misplaced []Problem
+			err := i.ask(ctx, func() (err error) {
+				misplaced, err = i.misplaced(ctx, &w, schemas)
+				return err
+			})
 			if err != nil {
 				return Summary{}, err
 			}
@@ -121,7 +125,8 @@ func inspect(ctx context.Context, cfg Config, want *place, walks []Walk, report 
 }
 
 type inspection struct {
-	conn    *pgx.Conn
+	config  *pgx.ConnConfig
+	conn    *pgx.Conn // nil before the first question
 	summary *Summary
 	report  func(Finding)
 }
@@ -134,7 +139,7 @@ func (i *inspection) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	described := describe(judge(err, true).kind, err)
+	described := describe(judge(err, false).kind, err) // a question changes nothing
 	if Code(described) == "42501" {
 		return ErrOwner
 	}
@@ -164,12 +169,12 @@ func (i *inspection) walk(ctx context.Context, w *Walk) error {
 	var after *string
 	for {
 		var upto *string
-		err := again(ctx, func() (err error) {
+		err := i.ask(ctx, func() (err error) {
 			upto, err = i.bound(ctx, w, after)
 			return err
 		})
 		if err == nil {
-			err = again(ctx, func() error { return i.look(ctx, w, after, upto, i.summary.Tallies[first:]) })
+			err = i.ask(ctx, func() error { return i.look(ctx, w, after, upto, i.summary.Tallies[first:]) })
 		}
 		if err != nil {
 			return err
@@ -181,11 +186,15 @@ func (i *inspection) walk(ctx context.Context, w *Walk) error {
 	}
 }
 
-// again asks a question once more, a few times, which a standby has not answered as it
-// stood in the way of what it replays.
-func again(ctx context.Context, question func() error) error {
+// ask asks a question, and once more, a few times, if a standby has not answered it as
+// it stood in the way of what it replays. Where the question had not come in whole, the
+// standby ends the session too.
+func (i *inspection) ask(ctx context.Context, question func() error) error {
 	for pause := 50 * time.Millisecond; ; pause *= 2 {
-		err := question()
+		err := i.connect(ctx)
+		if err == nil {
+			err = question()
+		}
 		if pause > 10*time.Second || !errors.Is(err, ErrBusy) {
 			return err
 		}
@@ -194,6 +203,23 @@ func again(ctx context.Context, question func() error) error {
 			return ctx.Err()
 		case <-time.After(pause):
 		}
+	}
+}
+
+// connect connects unless there is a session.
+func (i *inspection) connect(ctx context.Context) (err error) {
+	if i.conn != nil && !i.conn.IsClosed() {
+		return nil
+	}
+	if i.conn, err = pgx.ConnectConfig(ctx, i.config); err != nil {
+		return i.fail(ctx, err)
+	}
+	return nil
+}
+
+func (i *inspection) close(ctx context.Context) {
+	if i.conn != nil {
+		i.conn.Close(ctx)
 	}
 }
 

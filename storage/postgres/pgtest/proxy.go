@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Cut is the moment at which a [Proxy] loses connections.
@@ -41,6 +43,9 @@ type Proxy struct {
 	times int // how many statements are still to be cut; negative for all
 	done  int // how many were
 	conns map[net.Conn]bool
+
+	slow     atomic.Int64 // nanoseconds
+	accepted atomic.Int64
 }
 
 // NewProxy starts a proxy in front of a server.
@@ -70,6 +75,17 @@ func NewProxy(t testing.TB, c *Cluster) *Proxy {
 func (p *Proxy) URL(d *Database) string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s", d.login("_app"), d.name, p.dir)
 }
+
+// OwnerURL is [Database.OwnerURL] through the proxy.
+func (p *Proxy) OwnerURL(d *Database) string {
+	return fmt.Sprintf("postgres://%s@/%s?host=%s", d.login("_owner"), d.name, p.dir)
+}
+
+// Slow makes a client's messages arrive one by one, and that long after each other.
+func (p *Proxy) Slow(pause time.Duration) { p.slow.Store(int64(pause)) }
+
+// Accepted is how many connections there have been.
+func (p *Proxy) Accepted() int { return int(p.accepted.Load()) }
 
 // Arm loses the connections of the next statements, so many times, or of all
 // from now on if times is negative.
@@ -113,6 +129,7 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.conns[client], p.conns[server] = true, true
 		p.mu.Unlock()
+		p.accepted.Add(1)
 		go p.serve(client, server)
 	}
 }
@@ -168,6 +185,7 @@ func (p *Proxy) serve(client, server net.Conn) {
 			return
 		}
 		first = false
+		time.Sleep(time.Duration(p.slow.Load()))
 		// A statement is carried out by Execute, or by Query.
 		if kind == 'E' || kind == 'Q' {
 			if cut, ok := p.due(); ok {

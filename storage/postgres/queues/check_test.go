@@ -87,8 +87,8 @@ func TestChecksPlaces(t *testing.T) {
 }
 
 // TestChecksInTheWay: a standby that does not let questions stand in the way of what it
-// replays, while days are dropped, ends some of them. They are asked again, and counted
-// once.
+// replays, while days are dropped, ends some of them, and the sessions of those that had
+// not come in whole. They are asked again, and counted once.
 func TestChecksInTheWay(t *testing.T) {
 	c := pgtest.Start(t, "max_standby_streaming_delay=0")
 	d := pgtest.On(t, c, queues.Schema)
@@ -111,19 +111,33 @@ func TestChecksInTheWay(t *testing.T) {
 			}
 		}
 	}()
-	ended := func() bool {
-		return on.Holds(t, "select from pg_stat_database_conflicts where datname = current_database() and confl_lock + confl_snapshot > 0")
-	}
-	for end := time.Now().Add(2 * time.Minute); !ended(); {
-		if time.Now().After(end) {
-			t.Fatal("no question was in the way")
+	proxy := pgtest.NewProxy(t, on.Cluster())
+	inspect := func() {
+		summary, err := postgres.Inspect(t.Context(), postgres.Config{URL: proxy.OwnerURL(on)}, queues.Checks, nil, queues.Schema)
+		if err != nil || summary.Findings > 0 {
+			t.Fatalf("%+v, %v", summary, err)
 		}
-		summary := on.Fsck(t, queues.Checks)
 		for _, tally := range summary.Tallies {
 			if want := map[string]uint64{"entry": 2, "payload": 1, "KeyPackage": 4}[tally.Kind]; want > 0 && tally.Records != want {
 				t.Fatalf("counted %+v", tally)
 			}
 		}
+	}
+	end := time.Now().Add(2 * time.Minute)
+	ended := func() bool {
+		return on.Holds(t, "select from pg_stat_database_conflicts where datname = current_database() and confl_lock + confl_snapshot > 0")
+	}
+	for !ended() {
+		if inspect(); time.Now().After(end) {
+			t.Fatal("no question was in the way")
+		}
+	}
+	proxy.Slow(2 * time.Millisecond)
+	for sessions := proxy.Accepted(); proxy.Accepted() == sessions; {
+		if inspect(); time.Now().After(end) {
+			t.Fatal("no session was")
+		}
+		sessions++
 	}
 	close(stop)
 	if err := <-stopped; err != nil {
