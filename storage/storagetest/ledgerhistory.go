@@ -119,9 +119,7 @@ func spend(ledger Ledger, doubt *linear.Doubt, h *linear.History[spending, token
 // one without.
 func testHistories(t *testing.T, newSite func(*testing.T) LedgerSite) {
 	site := newSite(t)
-	for step := -1; step < site.Steps(); step++ {
-		if err := LedgerHistory(site, step, byte(step+1)); err != nil {
-			t.Fatalf("fault at step %d: %v", step, err)
-		}
+	if err := linear.EachStep(site.Steps(), func(step int, round byte) error { return LedgerHistory(site, step, round) }); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -20,7 +20,7 @@
 //
 // # Limits
 //
-// The search may take exponential time. It is given a time to end, and
-// [ErrUndecided] is a failure as well: a history that nobody can judge is no
-// evidence.
+// The search may take exponential time. It is given a time to end. A history that
+// nobody can judge by then, [ErrUndecided], is no evidence: [EachStep] has another
+// played in its place, and fails if that goes on.
 package linear

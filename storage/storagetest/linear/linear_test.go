@@ -143,3 +143,32 @@ func TestDoubt(t *testing.T) {
 		t.Fatalf("%d answered, %d lost, %d ran", answered, lost, len(ran))
 	}
 }
+
+// TestEachStep: an undecided history is played again, any other failure ends it, and no
+// round comes twice.
+func TestEachStep(t *testing.T) {
+	broken := errors.New("broken")
+	for want, fails := range map[error]map[[2]int]error{
+		nil:                 {{-1, 0}: linear.ErrUndecided, {1, 3}: linear.ErrUndecided, {1, 4}: linear.ErrUndecided},
+		linear.ErrUndecided: {{0, 1}: linear.ErrUndecided, {0, 2}: linear.ErrUndecided, {0, 3}: linear.ErrUndecided},
+		broken:              {{0, 1}: broken},
+	} {
+		var played [][2]int
+		err := linear.EachStep(2, func(step int, round byte) error {
+			at := [2]int{step, int(round)}
+			played = append(played, at)
+			return fails[at]
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+		for n, at := range played {
+			if at[1] != n {
+				t.Errorf("%v: played %v", want, played)
+			}
+		}
+		if want == nil && played[len(played)-1] != [2]int{1, 5} {
+			t.Errorf("played %v", played)
+		}
+	}
+}
