@@ -152,8 +152,10 @@ func (d *Dispatcher) wakeAll(ctx context.Context) error {
 // serve delivers the messages of a lane until none is left.
 func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
 	pause := d.cfg.Retry
+	first := uint64(0)
 	for ctx.Err() == nil {
-		more, err := d.next(ctx, ref)
+		var err error
+		first, err = d.next(ctx, ref, first)
 		if err != nil {
 			// Jitter keeps the lanes of a provider that comes back apart.
 			select {
@@ -163,7 +165,7 @@ func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
 			pause = min(2*pause, d.cfg.MaxRetry)
 			continue
 		}
-		if pause = d.cfg.Retry; more {
+		if pause = d.cfg.Retry; first > 0 {
 			continue
 		}
 		d.mu.Lock()
@@ -177,24 +179,34 @@ func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
 	}
 }
 
-// next delivers the oldest message of a lane, and reports false if none waits.
-func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
+// next delivers the first message of a lane, whose number is looked up if it is
+// not known, and returns that of the one that is first then, 0 if none waits. After
+// an error it is to be looked up: others may have gone on meanwhile.
+func (d *Dispatcher) next(ctx context.Context, ref Ref, first uint64) (_ uint64, err error) {
 	select {
 	case d.slots <- struct{}{}:
 		defer func() { <-d.slots }()
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return 0, ctx.Err()
 	}
 	store := d.service.cfg.Store
-	m, err := store.Oldest(ctx, ref.Group, ref.Lane)
-	if err != nil || m == nil {
-		return false, err
+	if first == 0 {
+		if first, err = store.First(ctx, ref.Group, ref.Lane); err != nil || first == 0 {
+			return 0, err
+		}
 	}
-	at := place{ref, m.Sequence}
+	at := place{ref, first}
 	p := d.service.hand.get(at)
 	if p == nil {
+		m, err := store.Message(ctx, ref.Group, ref.Lane, first)
+		if err != nil {
+			return 0, err
+		}
+		if m == nil { // another process has delivered it
+			return store.First(ctx, ref.Group, ref.Lane)
+		}
 		if p, err = d.service.openMessage(ref.Group, m); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
 	outcomes := map[wire.Outcome]int{}
@@ -202,7 +214,7 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
 	for s := range p.portions() {
 		report, err := d.to.Deliver(ctx, p.domain, &s.Delivery)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		for _, o := range report {
 			outcomes[o]++
@@ -211,15 +223,16 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref) (bool, error) {
 	}
 	if len(lost) > 0 {
 		if err := d.service.note(ctx, ref.Group, lost); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
-	if err := store.Done(ctx, ref.Group, ref.Lane, m.Sequence); err != nil {
-		return false, err
+	next, err := store.Done(ctx, ref.Group, ref.Lane, first)
+	if err != nil {
+		return 0, err
 	}
 	d.service.hand.drop(at)
 	if d.cfg.Report != nil {
 		d.cfg.Report(outcomes)
 	}
-	return true, nil
+	return next, nil
 }

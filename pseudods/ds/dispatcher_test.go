@@ -17,12 +17,12 @@ type lateStore struct {
 	hook func()
 }
 
-func (s *lateStore) Oldest(ctx context.Context, group wire.GroupID, lane ds.Lane) (*ds.Message, error) {
-	m, err := s.Store.Oldest(ctx, group, lane)
-	if m == nil && err == nil {
+func (s *lateStore) Done(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (uint64, error) {
+	next, err := s.Store.Done(ctx, group, lane, sequence)
+	if next == 0 && err == nil {
 		s.once.Do(s.hook)
 	}
-	return m, err
+	return next, err
 }
 
 // TestINV06NoWakeIsLost: a message that comes just when its lane was found empty
@@ -37,18 +37,52 @@ func TestINV06NoWakeIsLost(t *testing.T) {
 	r.cfg.Wake = d.Wake
 	r.restart()
 	r.ok(all[0].send("first"))
+	r.runUntil(d, func() bool { return len(r.mail.boxes[string(all[0].address.Address.Sealed.Ciphertext)].items) == 2 })
+}
+
+// runUntil runs a dispatcher until the mail is as it should be.
+func (r *rig) runUntil(d *ds.Dispatcher, arrived func() bool) {
+	r.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); d.Run(ctx) }()
-	waiting := 1
-	for deadline := time.Now().Add(5 * time.Second); waiting > 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	ok := false
+	for deadline := time.Now().Add(5 * time.Second); !ok && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		r.mail.mu.Lock()
-		waiting = 2 - len(r.mail.boxes[string(all[0].address.Address.Sealed.Ciphertext)].items)
+		ok = arrived()
 		r.mail.mu.Unlock()
 	}
 	cancel()
 	<-done
-	if waiting > 0 {
-		t.Fatalf("%d messages did not go out", waiting)
+	if !ok {
+		r.Fatal("not all messages went out")
 	}
+}
+
+// hastyStore delivers a message of the lane elsewhere once, just when its number was
+// told.
+type hastyStore struct {
+	ds.Store
+	once sync.Once
+	hook func()
+}
+
+func (s *hastyStore) Message(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (*ds.Message, error) {
+	s.once.Do(func() {
+		s.Store.Done(ctx, group, lane, sequence)
+		s.hook()
+	})
+	return s.Store.Message(ctx, group, lane, sequence)
+}
+
+// TestINV06AnotherProcessIsFaster: a message that another process delivers meanwhile
+// does not end the lane for those that follow.
+func TestINV06AnotherProcessIsFaster(t *testing.T) {
+	r := newRig(t, nil)
+	all := r.founded(1)
+	r.ok(all[0].send("first"))
+	r.cfg.Store = &hastyStore{Store: r.store, hook: func() { r.ok(all[0].send("second")) }}
+	r.restart() // and has nothing in hand
+	d := ds.NewDispatcher(r.ds, r.mail, ds.DispatcherConfig{Retry: time.Millisecond})
+	r.runUntil(d, func() bool { return len(r.mail.boxes[string(all[0].address.Address.Sealed.Ciphertext)].items) == 1 })
 }

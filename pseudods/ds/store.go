@@ -105,11 +105,15 @@ type Store interface {
 	// Commit makes a batch durable. It fails with [ErrConflict] if the group is
 	// not at the batch's base. After any other error it may have been made.
 	Commit(ctx context.Context, group wire.GroupID, b *Batch) error
-	// Oldest returns the first message of a lane, nil if none waits.
-	Oldest(ctx context.Context, group wire.GroupID, lane Lane) (*Message, error)
-	// Done removes a message, and those before it in its lane. It does not
-	// change the group's version. Doing it again is no error.
-	Done(ctx context.Context, group wire.GroupID, lane Lane, sequence uint64) error
+	// First returns the sequence number of the first message of a lane, 0 if none
+	// waits.
+	First(ctx context.Context, group wire.GroupID, lane Lane) (uint64, error)
+	// Message returns a message, nil if it does not wait.
+	Message(ctx context.Context, group wire.GroupID, lane Lane, sequence uint64) (*Message, error)
+	// Done removes a message, and those before it in its lane, and returns the
+	// number of the first that is left, as First does. It does not change the
+	// group's version. Doing it again is no error.
+	Done(ctx context.Context, group wire.GroupID, lane Lane, sequence uint64) (uint64, error)
 	// Waiting lists lanes with messages, after the given one and at most limit
 	// of them. It serves to go on after a restart, and is the one method that
 	// goes over partitions.

@@ -158,7 +158,8 @@ func (o *observed) populate(ctx context.Context) {
 			}
 			check(o.groups.Commit(ctx, group, b))
 		}
-		check(o.groups.Done(ctx, group, ds.Lane{}, 1))
+		_, err := o.groups.Done(ctx, group, ds.Lane{}, 1)
+		check(err)
 	}
 
 	for n, name := range []string{"crowded", "drops", "deleted", "empty"} {
@@ -233,6 +234,13 @@ func (o *observed) behave(ctx context.Context) string {
 		}
 		fmt.Fprintf(b, "%s: %+v, %v\n", what, v, err)
 	}
+	message := func(group wire.GroupID, lane byte) uint64 {
+		first, err := o.groups.First(ctx, group, ds.Lane{lane})
+		say("first", first, err)
+		m, err := o.groups.Message(ctx, group, ds.Lane{lane}, first)
+		say("message", m, err)
+		return first
+	}
 	waiting, err := o.groups.Waiting(ctx, ds.Ref{}, 100)
 	say("waiting", waiting, err)
 	for n := range 6 {
@@ -240,18 +248,16 @@ func (o *observed) behave(ctx context.Context) string {
 		s, err := o.groups.Read(ctx, group, []ds.Lookup{{Key: []byte{1, 0}}, {Key: []byte{1, 0}, Prefix: 1}, {Key: []byte{2}}})
 		say("group", s, err)
 		for lane := range byte(2) {
-			m, err := o.groups.Oldest(ctx, group, ds.Lane{lane})
-			say("oldest", m, err)
-			if m != nil {
-				say("done", nil, o.groups.Done(ctx, group, m.Lane, m.Sequence))
+			if first := message(group, lane); first > 0 {
+				next, err := o.groups.Done(ctx, group, ds.Lane{lane}, first)
+				say("done", next, err)
 			}
 		}
 		for base := range uint64(4) {
 			say("commit", base, o.groups.Commit(ctx, group, &ds.Batch{Base: base, Puts: []ds.Record{{Key: []byte{1, 9}, Value: []byte("new")}},
 				Messages: []ds.Message{{Lane: ds.Lane{1}, Parts: [][]byte{[]byte("more")}}}}))
 		}
-		m, err := o.groups.Oldest(ctx, group, ds.Lane{1})
-		say("oldest", m, err)
+		message(group, 1)
 	}
 	o.behaveQueues(ctx, say)
 	for _, l := range []tokens.Ledger{o.ds, o.qs} {

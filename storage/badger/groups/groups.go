@@ -106,7 +106,8 @@ func (s *Store) find(group wire.GroupID, l ds.Lookup) (ds.Record, error) {
 
 // Commit implements [ds.Store].
 func (s *Store) Commit(ctx context.Context, group wire.GroupID, b *ds.Batch) error {
-	return s.db.Submit(ctx, func(tx *badger.Tx) error {
+	entries := make([]*entry, len(b.Messages))
+	err := s.db.Submit(ctx, func(tx *badger.Tx) error {
 		version, sequence, err := counters(tx.Get, group)
 		if err != nil {
 			return err
@@ -123,7 +124,7 @@ func (s *Store) Commit(ctx context.Context, group wire.GroupID, b *ds.Batch) err
 		if len(b.Messages) > 0 {
 			sequence++
 		}
-		for _, m := range b.Messages {
+		for n, m := range b.Messages {
 			for i, part := range m.Parts {
 				last := byte(0)
 				if i == len(m.Parts)-1 {
@@ -131,9 +132,16 @@ func (s *Store) Commit(ctx context.Context, group wire.GroupID, b *ds.Batch) err
 				}
 				tx.Put(partKey(group, m.Lane, sequence, uint16(i)), append([]byte{last}, part...))
 			}
+			entries[n] = s.lanes.put(ds.Ref{Group: group, Lane: m.Lane}, sequence, len(m.Parts))
 		}
 		v := binary.BigEndian.AppendUint64(nil, version+1)
 		tx.Put(key(kindVersion, group), binary.BigEndian.AppendUint64(v, sequence))
 		return nil
 	})
+	for n, e := range entries {
+		if e != nil {
+			s.lanes.settle(ds.Ref{Group: group, Lane: b.Messages[n].Lane}, e, err == nil)
+		}
+	}
+	return err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"sync"
 
 	"github.com/pseudods/pseudods/pseudods/ds"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -27,86 +26,88 @@ func sequenceOf(k []byte) (sequence uint64, part uint16, err error) {
 	return binary.BigEndian.Uint64(k[laneSize:]), binary.BigEndian.Uint16(k[laneSize+8:]), nil
 }
 
-// lanes remembers of each lane that is being delivered where its messages begin,
-// so that a read does not go over those that were removed, and a removal does not
-// read what it removes. No other process uses the database.
-type lanes struct {
-	// mu guards known.
-	mu    sync.Mutex
-	known map[ds.Ref]lane
-}
-
-type lane struct {
-	done   uint64 // no message up to this one is there
-	oldest uint64 // zero if it is not known
-	parts  uint16 // of the oldest
-}
-
-// maxLanes are remembered at a time.
-const maxLanes = 1 << 16
-
-func (l *lanes) get(r ds.Ref) lane {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.known[r]
-}
-
-func (l *lanes) set(r ds.Ref, v lane) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil || len(l.known) >= maxLanes {
-		l.known = map[ds.Ref]lane{}
+// First implements [ds.Store].
+func (s *Store) First(ctx context.Context, group wire.GroupID, lane ds.Lane) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
 	}
-	l.known[r] = v
+	ref := ds.Ref{Group: group, Lane: lane}
+	for after := uint64(0); ; {
+		e, known, from := s.lanes.next(ref, after)
+		if !known {
+			return s.search(ref, from)
+		}
+		if e == nil {
+			return 0, nil
+		}
+		_, err := s.db.Get(partKey(group, lane, e.sequence, 0))
+		switch {
+		case err == nil:
+			return e.sequence, nil
+		case !errors.Is(err, badger.ErrNotFound):
+			return 0, err
+		case !e.durable: // nor are those that follow
+			return 0, nil
+		}
+		after = e.sequence
+	}
 }
 
-// Oldest implements [ds.Store].
-func (s *Store) Oldest(ctx context.Context, group wire.GroupID, name ds.Lane) (*ds.Message, error) {
+// search looks for the first message in the database.
+func (s *Store) search(r ds.Ref, from look) (sequence uint64, err error) {
+	found, _, err := s.db.Scan(key(kindOutbox, r.Group, r.Lane[:]), partKey(r.Group, r.Lane, from.removed+1, 0), 1)
+	if err == nil && len(found) > 0 {
+		sequence, _, err = sequenceOf(found[0].Key)
+	}
+	if err != nil {
+		return 0, err
+	}
+	s.lanes.found(r, sequence, from)
+	return sequence, nil
+}
+
+// Message implements [ds.Store].
+func (s *Store) Message(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (*ds.Message, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ref := ds.Ref{Group: group, Lane: name}
-	l := s.lanes.get(ref)
-	found, _, err := s.db.Scan(key(kindOutbox, group, name[:]), partKey(group, name, l.done+1, 0), 1)
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	m := &ds.Message{Lane: name}
-	value := found[0].Value
+	m := &ds.Message{Lane: lane, Sequence: sequence}
 	for {
-		sequence, part, err := sequenceOf(found[0].Key)
-		if err != nil || part != 0 || len(value) == 0 {
+		value, err := s.db.Get(partKey(group, lane, sequence, uint16(len(m.Parts))))
+		switch {
+		case errors.Is(err, badger.ErrNotFound) && len(m.Parts) == 0:
+			return nil, nil
+		case errors.Is(err, badger.ErrNotFound): // all parts go in one step
+			if _, err := s.db.Get(partKey(group, lane, sequence, 0)); !errors.Is(err, badger.ErrNotFound) {
+				return nil, errors.Join(ErrCorrupt, err)
+			}
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case len(value) == 0:
 			return nil, ErrCorrupt
 		}
-		m.Sequence = sequence
 		if m.Parts = append(m.Parts, value[1:]); value[0] == 1 {
-			s.lanes.set(ref, lane{l.done, sequence, uint16(len(m.Parts))})
 			return m, nil
-		}
-		value, err = s.db.Get(partKey(group, name, sequence, uint16(len(m.Parts))))
-		if errors.Is(err, badger.ErrNotFound) {
-			err = ErrCorrupt
-		}
-		if err != nil {
-			return nil, err
 		}
 	}
 }
 
 // Done implements [ds.Store]. All parts go in one step, so that a crash leaves no
 // half of a message.
-func (s *Store) Done(ctx context.Context, group wire.GroupID, name ds.Lane, sequence uint64) error {
-	ref := ds.Ref{Group: group, Lane: name}
-	l := s.lanes.get(ref)
+func (s *Store) Done(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (uint64, error) {
+	ref := ds.Ref{Group: group, Lane: lane}
 	var remove [][]byte
-	if l.oldest == sequence {
-		for i := range l.parts {
-			remove = append(remove, partKey(group, name, sequence, i))
+	if waiting, known, from := s.lanes.upTo(ref, sequence); known {
+		for _, e := range waiting {
+			for i := range e.parts {
+				remove = append(remove, partKey(group, lane, e.sequence, i))
+			}
 		}
 	} else {
 		var err error
-		if remove, err = s.upTo(group, name, l.done+1, sequence); err != nil {
-			return err
+		if remove, err = s.upTo(group, lane, from.removed+1, sequence); err != nil {
+			return 0, err
 		}
 	}
 	if len(remove) > 0 {
@@ -117,11 +118,11 @@ func (s *Store) Done(ctx context.Context, group wire.GroupID, name ds.Lane, sequ
 			return nil
 		})
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	s.lanes.set(ref, lane{done: max(l.done, sequence)})
-	return nil
+	s.lanes.done(ref, sequence)
+	return s.First(ctx, group, lane)
 }
 
 // upTo returns the keys of the messages from one to another.

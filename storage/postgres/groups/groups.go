@@ -100,17 +100,24 @@ func (s *Store) Commit(ctx context.Context, group wire.GroupID, b *ds.Batch) err
 		})
 }
 
-// Oldest implements [ds.Store].
-func (s *Store) Oldest(ctx context.Context, group wire.GroupID, lane ds.Lane) (*ds.Message, error) {
+// First implements [ds.Store].
+func (s *Store) First(ctx context.Context, group wire.GroupID, lane ds.Lane) (uint64, error) {
+	var first int64
+	err := s.db.Read(ctx, "select groups.first($1, $2)", []any{group[:], lane[:]}, postgres.One(&first))
+	return uint64(first), err
+}
+
+// Message implements [ds.Store].
+func (s *Store) Message(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (*ds.Message, error) {
 	var m *ds.Message
-	err := s.db.Read(ctx, "select * from groups.oldest($1, $2)", []any{group[:], lane[:]}, func(r postgres.Rows) error {
+	err := s.db.Read(ctx, "select * from groups.message($1, $2, $3)", []any{group[:], lane[:], int64(sequence)}, func(r postgres.Rows) error {
 		m = nil
 		for r.Next() {
 			if m == nil {
-				m = &ds.Message{Lane: lane}
+				m = &ds.Message{Lane: lane, Sequence: sequence}
 			}
 			var part []byte
-			if err := r.Scan(&m.Sequence, &part); err != nil {
+			if err := r.Scan(&part); err != nil {
 				return err
 			}
 			m.Parts = append(m.Parts, part)
@@ -124,8 +131,10 @@ func (s *Store) Oldest(ctx context.Context, group wire.GroupID, lane ds.Lane) (*
 }
 
 // Done implements [ds.Store].
-func (s *Store) Done(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) error {
-	return s.db.Write(ctx, "select groups.done($1, $2, $3)", []any{group[:], lane[:], int64(sequence)}, nil)
+func (s *Store) Done(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (uint64, error) {
+	var next int64
+	err := s.db.Write(ctx, "select groups.done($1, $2, $3)", []any{group[:], lane[:], int64(sequence)}, postgres.One(&next))
+	return uint64(next), err
 }
 
 // Waiting implements [ds.Store].

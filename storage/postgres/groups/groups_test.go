@@ -108,11 +108,11 @@ func TestLostAnswers(t *testing.T) {
 		t.Fatalf("a batch that was answered: %v", err)
 	}
 	s.proxies.Arm(int(pgtest.BeforeAnswer), 2)
-	if err := st.Done(t.Context(), group, ds.Lane{1}, 2); err != nil {
-		t.Fatal(err)
+	if next, err := st.Done(t.Context(), group, ds.Lane{1}, 2); err != nil || next != 3 {
+		t.Fatalf("next: %d, %v", next, err)
 	}
-	if m, err := st.Oldest(t.Context(), group, ds.Lane{1}); err != nil || m.Sequence != 3 {
-		t.Fatalf("oldest: %+v, %v", m, err)
+	if first, err := st.First(t.Context(), group, ds.Lane{1}); err != nil || first != 3 {
+		t.Fatalf("first: %d, %v", first, err)
 	}
 }
 

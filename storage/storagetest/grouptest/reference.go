@@ -160,26 +160,43 @@ func checkBatch(b *ds.Batch) {
 	}
 }
 
-// Oldest implements [ds.Store].
-func (r *Reference) Oldest(_ context.Context, group wire.GroupID, lane ds.Lane) (*ds.Message, error) {
+// First implements [ds.Store].
+func (r *Reference) First(_ context.Context, group wire.GroupID, lane ds.Lane) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.groups[group]
-	if p == nil || len(p.lanes[lane]) == 0 {
-		return nil, nil
+	return r.first(group, lane), nil
+}
+
+// first needs mu.
+func (r *Reference) first(group wire.GroupID, lane ds.Lane) uint64 {
+	if p := r.groups[group]; p != nil && len(p.lanes[lane]) > 0 {
+		return p.lanes[lane][0].Sequence
 	}
-	m := p.lanes[lane][0]
-	return &m, nil
+	return 0
+}
+
+// Message implements [ds.Store].
+func (r *Reference) Message(_ context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (*ds.Message, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.groups[group]; p != nil {
+		for _, m := range p.lanes[lane] {
+			if m.Sequence == sequence {
+				return &m, nil
+			}
+		}
+	}
+	return nil, nil
 }
 
 // Done implements [ds.Store].
-func (r *Reference) Done(_ context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) error {
+func (r *Reference) Done(_ context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.groups[group]; p != nil {
 		p.lanes[lane] = slices.DeleteFunc(p.lanes[lane], func(m ds.Message) bool { return m.Sequence <= sequence })
 	}
-	return nil
+	return r.first(group, lane), nil
 }
 
 // Waiting implements [ds.Store].

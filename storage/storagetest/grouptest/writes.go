@@ -44,7 +44,11 @@ func showGroup(s Store, n byte) (string, error) {
 		out += fmt.Sprintf(", %s=%.20s of %d", r.Key, r.Value, len(r.Value))
 	}
 	for lane := byte(1); lane <= 3; lane++ {
-		m, err := s.Oldest(ctx, writeGroup(n), ds.Lane{lane})
+		first, err := s.First(ctx, writeGroup(n), ds.Lane{lane})
+		if err != nil {
+			return "", err
+		}
+		m, err := s.Message(ctx, writeGroup(n), ds.Lane{lane}, first)
 		if err != nil {
 			return "", err
 		}
@@ -87,7 +91,8 @@ var writes = []faults.Write[Store]{
 		Name:    "deliver",
 		Prepare: founded,
 		Do: func(s Store, n byte) error {
-			return s.Done(context.Background(), writeGroup(n), ds.Lane{2}, 1)
+			_, err := s.Done(context.Background(), writeGroup(n), ds.Lane{2}, 1)
+			return err
 		},
 		Show: showGroup,
 	},
