@@ -2,7 +2,6 @@ package publicgroup
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/epoch"
@@ -86,7 +85,7 @@ func (g *Group) Export() (mls.RatchetTree, error) { return g.Tree().Export() }
 // state returns the epoch for the rules of package epoch, over a store that
 // reads each node record once.
 func (g *Group) state() (*epoch.State, error) {
-	t := tree.New(g.suite, &readOnce{store: g.store}, tree.Version(g.Epoch()), g.header.Tree)
+	t := tree.New(g.suite, newReadOnce(g.store), tree.Version(g.Epoch()), g.header.Tree)
 	s, err := epoch.NewState(t, g.header.Context, g.header.InterimTranscriptHash)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInconsistent, err)
@@ -103,31 +102,3 @@ func (g *Group) changes(h *Header) *Changes {
 	}
 	return &Changes{Base: g.header.Revision, Header: h, Release: tree.Version(oldest)}
 }
-
-// readOnce remembers the node records of one version. Package epoch looks at
-// some leaves more than once, and from several goroutines.
-type readOnce struct {
-	store tree.Store
-
-	mu    sync.Mutex
-	nodes map[mls.NodeIndex]*tree.Record
-}
-
-func (s *readOnce) Node(x mls.NodeIndex, v tree.Version) (*tree.Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r, ok := s.nodes[x]; ok {
-		return r, nil
-	}
-	r, err := s.store.Node(x, v)
-	if err != nil {
-		return nil, err
-	}
-	if s.nodes == nil {
-		s.nodes = make(map[mls.NodeIndex]*tree.Record)
-	}
-	s.nodes[x] = r
-	return r, nil
-}
-
-func (s *readOnce) HasKey(k tree.KeyHash) (bool, error) { return s.store.HasKey(k) }

@@ -184,7 +184,7 @@ func (r *request) spend(ctx context.Context) error {
 func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wire.GroupID) ([]byte, error) {
 	var err error
 	r.staged, r.retained = nil, nil
-	if r.group, err = newSession(ctx, s.cfg.Store, s.cfg.Rand, id); err != nil {
+	if r.group, err = newSession(ctx, s.cfg.Store, s.cfg.Rand, id, r.ahead(op)...); err != nil {
 		return nil, err
 	}
 	g := r.group
@@ -231,6 +231,20 @@ func (s *Service) attempt(ctx context.Context, r *request, op *operation, id wir
 		return nil, err
 	}
 	return answer, s.commit(ctx, g, batch)
+}
+
+// ahead is what a request looks up of its group before anything can be refused.
+func (r *request) ahead(op *operation) (all []Lookup) {
+	if op.changes {
+		all = append(all, Lookup{Key: nonceKey(r.Nonce)})
+	}
+	if op.opens {
+		all = append(all, Lookup{Key: []byte{keyHeader}}, Lookup{Key: []byte{keyActivity}})
+		if r.Auth.Type == wire.AuthLeaf {
+			all = append(all, newest(r.Auth.Leaf.Node()))
+		}
+	}
+	return all
 }
 
 // open opens the group with a group state key.

@@ -1,6 +1,7 @@
 package ds
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -33,6 +34,8 @@ type session struct {
 	id    wire.GroupID
 
 	base, sequence uint64
+	ahead          []Lookup // what was read with the head
+	found          []Record // the answers
 	head           head
 	header         header
 	keys           *atrest.Keys
@@ -57,24 +60,43 @@ type session struct {
 	parcels  []*parcel // what is in them
 }
 
-// newSession reads a group's head; there is none if base is 0.
-func newSession(ctx context.Context, store Store, rand io.Reader, id wire.GroupID) (*session, error) {
+// newSession reads a group's head; there is none if base is 0. What the session will
+// look up in any case is read with it: a store may be far away.
+func newSession(ctx context.Context, store Store, rand io.Reader, id wire.GroupID, ahead ...Lookup) (*session, error) {
 	s := &session{ctx: ctx, store: store, rand: rand, id: id, current: map[mls.NodeIndex]uint64{}, opened: map[int]*page{},
 		dirty: map[int]bool{}, plain: map[string][]byte{}, sealed: map[string]pending{}, deletes: map[string]bool{}}
-	snapshot, err := store.Read(ctx, id, []Lookup{{Key: []byte{keyHead}}})
+	snapshot, err := store.Read(ctx, id, append([]Lookup{{Key: []byte{keyHead}}}, ahead...))
 	if err != nil || snapshot.Version == 0 {
 		return s, err
 	}
 	s.base, s.sequence = snapshot.Version, snapshot.Sequence
+	s.ahead, s.found = ahead, snapshot.Records[1:]
 	if mls.Unmarshal(snapshot.Records[0].Value, &s.head) != nil {
 		return nil, errStore
 	}
 	return s, nil
 }
 
+// foreseen returns what was read with the head.
+func (s *session) foreseen(l Lookup) (Record, bool) {
+	for i, a := range s.ahead {
+		if a.Prefix == l.Prefix && bytes.Equal(a.Key, l.Key) {
+			return s.found[i], true
+		}
+	}
+	return Record{}, false
+}
+
 // read answers lookups at the session's version.
 func (s *session) read(lookups ...Lookup) ([]Record, error) {
 	out := make([]Record, 0, len(lookups))
+	for len(lookups) > 0 {
+		r, ok := s.foreseen(lookups[0])
+		if !ok {
+			break
+		}
+		out, lookups = append(out, r), lookups[1:]
+	}
 	for len(lookups) > 0 {
 		n := min(len(lookups), MaxLookups)
 		snapshot, err := s.store.Read(s.ctx, s.id, lookups[:n])

@@ -62,6 +62,9 @@ func (s *session) versions(xs []mls.NodeIndex, epoch uint64) ([]Record, error) {
 	lookups := make([]Lookup, len(xs))
 	for i, x := range xs {
 		lookups[i] = Lookup{Key: nodeKey(x, epoch), Prefix: nodePrefix}
+		if r, ok := s.foreseen(newest(x)); ok && (r.Key == nil || len(r.Key) == nodePrefix+8 && epochOf(r.Key) <= epoch) {
+			lookups[i] = newest(x)
+		}
 	}
 	found, err := s.read(lookups...)
 	if err != nil {
@@ -80,6 +83,9 @@ func (s *session) versions(xs []mls.NodeIndex, epoch uint64) ([]Record, error) {
 	}
 	return found, nil
 }
+
+// newest asks for the last version of a node.
+func newest(x mls.NodeIndex) Lookup { return Lookup{Key: nodeKey(x, none), Prefix: nodePrefix} }
 
 const none = ^uint64(0) // no version of a node
 
