@@ -41,6 +41,7 @@ type batch struct {
 // write is what a batch does to a record of the young layer.
 type write struct {
 	record *record
+	head   uint64 // of its key
 	change
 }
 
@@ -56,8 +57,9 @@ type member struct {
 	err error // its own error; nil if its writes are in the batch
 }
 
-// maxKept is how many records a batch may have had whose memory is used again.
-const maxKept = 4096
+// maxKept is how many records a batch may have had whose memory is used again: some
+// 100 octets for each.
+const maxKept = 1 << 14
 
 // newBatch returns an empty batch of a number that no other has.
 func (db *DB) newBatch() *batch {
@@ -82,7 +84,7 @@ func (b *batch) find(r *record) (at int, ok bool) {
 // add puts in a record that is not there.
 func (b *batch) add(r *record, c change) {
 	r.batch, r.at = b.number, len(b.records)
-	b.records = append(b.records, write{r, c})
+	b.records = append(b.records, write{r, headOf(r.key), c})
 }
 
 // truncate takes out the records from one on.
@@ -99,7 +101,7 @@ func (b *batch) truncate(from int, young *layer) {
 func (b *batch) sort() {
 	b.order = b.order[:0]
 	for i := range b.records {
-		b.order = append(b.order, slot{headOf(b.records[i].record.key), i})
+		b.order = append(b.order, slot{b.records[i].head, i})
 	}
 	slices.SortFunc(b.order, func(x, y slot) int {
 		if x.head != y.head {
@@ -171,7 +173,7 @@ func (db *DB) write(b *batch, seq uint64) error {
 		if err != nil {
 			return err
 		}
-		b.add(db.young().reserve(fenceKey), change{kind: changePut, value: record})
+		b.add(db.young().reserve(nil, fenceKey), change{kind: changePut, value: record})
 	}
 	frame := append(db.frame[:0], make([]byte, frameHeader)...)
 	b.sort()

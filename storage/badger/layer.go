@@ -14,19 +14,20 @@ type record struct {
 	value []byte
 	known bool // else no batch that wrote it is durable yet
 
-	// The committer's: where the batch of that number has the record.
-	batch uint64
-	at    int
+	// The committer's: where the layer and the batch of that number have the record.
+	listed uint32
+	batch  uint64
+	at     int
 }
 
-// place is where a record stands in the order of the keys. The key's beginning,
+// rank is where a record stands in the order of the keys. The key's beginning,
 // in the same order, seldom leaves a doubt.
-type place struct {
+type rank struct {
 	head uint64
 	*record
 }
 
-func placeOf(r *record) place { return place{headOf(r.key), r} }
+func rankOf(r *record) rank { return rank{headOf(r.key), r} }
 
 func headOf(key string) uint64 {
 	var head [8]byte
@@ -34,7 +35,7 @@ func headOf(key string) uint64 {
 	return binary.BigEndian.Uint64(head[:])
 }
 
-func (p place) before(q place) bool {
+func (p rank) before(q rank) bool {
 	if p.head != q.head {
 		return p.head < q.head
 	}
@@ -44,18 +45,19 @@ func (p place) before(q place) bool {
 // layer holds what batches wrote since the journal was last changed, in key
 // order. What it has of a record is newer than what lies below it.
 type layer struct {
-	number uint64 // of its journal
-	seq    uint64 // of its last batch; the committer's
+	number uint64    // of its journal
+	seq    uint64    // of its last batch; the committer's, as is listed
+	listed []*record // in the order in which they were first written; nil for one released
 
 	// mu guards what follows, values of records included. Most writes are to
 	// records that are there, which the map finds sooner than the tree.
 	mu      sync.RWMutex
 	records map[string]*record
-	order   *btree.BTreeG[place]
+	order   *btree.BTreeG[rank]
 }
 
 func newLayer(number uint64) *layer {
-	return &layer{number: number, records: map[string]*record{}, order: btree.NewG(32, place.before)}
+	return &layer{number: number, records: map[string]*record{}, order: btree.NewG(32, rank.before)}
 }
 
 // get returns what the layer has of a record: a copy of its value, or nil if it
@@ -78,13 +80,32 @@ func (l *layer) peek(key []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// reserve returns the record of a key, which stays unknown to readers until a
-// batch is applied. It is the committer's, as is release.
-func (l *layer) reserve(key []byte) *record {
-	if r := l.records[string(key)]; r != nil {
+// find returns the record of a key if there is one, known or not. It looks at the
+// place first, which may be nil. It is the committer's, as are reserve and release.
+func (l *layer) find(p *Place, key []byte) *record {
+	if p != nil && p.layer == uint32(l.number) && int(p.at) < len(l.listed) {
+		if r := l.listed[p.at]; r != nil && r.key == string(key) {
+			return r
+		}
+	}
+	r := l.records[string(key)]
+	if p != nil && r != nil {
+		*p = Place{uint32(l.number), r.listed}
+	}
+	return r
+}
+
+// reserve is find that makes the record, which stays unknown to readers until a
+// batch is applied.
+func (l *layer) reserve(p *Place, key []byte) *record {
+	if r := l.find(p, key); r != nil {
 		return r
 	}
-	r := &record{key: string(key)}
+	r := &record{key: string(key), listed: uint32(len(l.listed))}
+	l.listed = append(l.listed, r)
+	if p != nil {
+		*p = Place{uint32(l.number), r.listed}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records[r.key] = r
@@ -95,6 +116,7 @@ func (l *layer) reserve(key []byte) *record {
 func (l *layer) release(r *record) {
 	r.batch = 0
 	if !r.known {
+		l.listed[r.listed] = nil
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.records, r.key)
@@ -116,7 +138,7 @@ func (l *layer) set(r *record, value []byte) {
 	r.value = value
 	if !r.known {
 		r.known = true
-		l.order.ReplaceOrInsert(placeOf(r))
+		l.order.ReplaceOrInsert(rankOf(r))
 	}
 }
 
@@ -124,7 +146,8 @@ func (l *layer) set(r *record, value []byte) {
 func (l *layer) put(key string, value []byte) {
 	r := l.records[key]
 	if r == nil {
-		r = &record{key: key}
+		r = &record{key: key, listed: uint32(len(l.listed))}
+		l.listed = append(l.listed, r)
 		l.records[key] = r
 	}
 	l.set(r, value)
@@ -143,7 +166,7 @@ func (l *layer) from(prefix, key string, limit, octets int) (out []record, more 
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	live, size := 0, 0
-	l.order.AscendGreaterOrEqual(placeOf(&record{key: key}), func(p place) bool {
+	l.order.AscendGreaterOrEqual(rankOf(&record{key: key}), func(p rank) bool {
 		if !strings.HasPrefix(p.key, prefix) {
 			return false
 		}

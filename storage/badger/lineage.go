@@ -107,8 +107,8 @@ func (db *DB) rollBack(note []byte) error {
 	}
 	return db.persistAlone(func(tx *Tx) error {
 		tx.SetNote(note)
-		tx.batch.add(db.young().reserve(lifeKey), change{kind: changePut, value: record})
-		tx.batch.add(db.young().reserve(movedKey), change{kind: changeDelete})
+		tx.batch.add(db.young().reserve(nil, lifeKey), change{kind: changePut, value: record})
+		tx.batch.add(db.young().reserve(nil, movedKey), change{kind: changeDelete})
 		return db.cfg.OnRollback(tx, bytes.Clone(note))
 	})
 }

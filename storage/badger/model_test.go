@@ -37,6 +37,8 @@ type model struct {
 	cfg  badger.Config
 	db   *badger.DB
 	want map[string]string
+	// places are kept over requests that fail, journals and restarts.
+	places [8]badger.Place
 }
 
 // key is one of few, in groups that share prefixes.
@@ -90,7 +92,7 @@ func (m *model) submit() {
 				tx.Delete([]byte(k))
 				delete(next, k)
 			case 1:
-				if tx.Extend([]byte(k), []byte("+tail")) {
+				if tx.ExtendAt(m.place(), []byte(k), []byte("+tail")) {
 					if !hasKey(next, k) {
 						m.Errorf("%s was extended and is not there", k)
 					}
@@ -98,7 +100,7 @@ func (m *model) submit() {
 				}
 			default:
 				next[k] = fmt.Sprint(m.r.Uint64())
-				tx.Put([]byte(k), []byte(next[k]))
+				tx.PutAt(m.place(), []byte(k), []byte(next[k]))
 			}
 		}
 		if fails {
@@ -113,6 +115,14 @@ func (m *model) submit() {
 	} else {
 		m.want = next
 	}
+}
+
+// place is that of some record, or none.
+func (m *model) place() *badger.Place {
+	if m.r.IntN(4) == 0 {
+		return nil
+	}
+	return &m.places[m.r.IntN(len(m.places))]
 }
 
 func hasKey(m map[string]string, k string) bool { _, ok := m[k]; return ok }

@@ -67,7 +67,7 @@ func (db *DB) Move(ctx context.Context) error {
 	return db.Submit(ctx, func(tx *Tx) error {
 		_, moved, err := db.readMoved()
 		if err == nil && !moved {
-			tx.batch.add(tx.db.young().reserve(movedKey), change{kind: changePut, value: marshalSeq(db.seq)})
+			tx.batch.add(tx.db.young().reserve(nil, movedKey), change{kind: changePut, value: marshalSeq(db.seq)})
 		}
 		return err
 	})

@@ -101,7 +101,7 @@ const (
 func (t *tables) settle(l *layer, fault func(Step) error) error {
 	version := t.version + 1
 	w := &settler{tables: t, version: version, slots: make(chan struct{}, settleAhead)}
-	l.order.Ascend(func(p place) bool { return w.add(p.record) })
+	l.order.Ascend(func(p rank) bool { return w.add(p.record) })
 	if err := w.end(); err != nil {
 		return err
 	}

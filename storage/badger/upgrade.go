@@ -61,7 +61,7 @@ func (db *DB) setVersion(ctx context.Context, version uint32) error {
 		return err
 	}
 	return db.Submit(ctx, func(tx *Tx) error {
-		tx.batch.add(db.young().reserve(formatKey), change{kind: changePut, value: b})
+		tx.batch.add(db.young().reserve(nil, formatKey), change{kind: changePut, value: b})
 		return nil
 	})
 }

@@ -32,6 +32,7 @@ func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) (
 		}
 		part, results := entries[done:done+n], out[done:done+n]
 		err := s.submit(ctx, func(tx *view) (err error) {
+			tx.expected = n * (headSize + markSize)
 			for i := range part {
 				results[i], err = add(tx, today, &part[i])
 				if errors.Is(err, ErrCorrupt) {

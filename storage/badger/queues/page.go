@@ -28,17 +28,26 @@ type pageEntry struct {
 }
 
 func (p *page) write(w *tlscodec.Writer) {
-	w.Uint32(uint32(p.day))
-	w.Uint64(p.total)
-	w.Uint64(p.segment)
+	w.Raw(p.appendTo(nil))
 	for _, e := range p.entries {
-		e.write(w)
+		prefix := e.prefix()
+		w.Raw(prefix[:])
+		w.Raw(e.ciphertext)
 	}
 }
 
-func (e *pageEntry) write(w *tlscodec.Writer) {
-	w.Uint32(e.counter)
-	w.Opaque16(e.ciphertext)
+// appendTo appends what a record has before its entries.
+func (p *page) appendTo(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(p.day))
+	b = binary.BigEndian.AppendUint64(b, p.total)
+	return binary.BigEndian.AppendUint64(b, p.segment)
+}
+
+// prefix returns what a record has before an entry's ciphertext.
+func (e *pageEntry) prefix() (b [6]byte) {
+	binary.BigEndian.PutUint32(b[:], e.counter)
+	binary.BigEndian.PutUint16(b[4:], uint16(len(e.ciphertext)))
+	return b
 }
 
 func (p *page) read(r *tlscodec.Reader) {
@@ -82,14 +91,13 @@ func mustLoadPage(read getter, id wire.QueueID, start uint64) (*page, error) {
 // the last page, or begins one.
 func (h *head) addToPage(tx *view, today qs.Day, a *qs.Append) {
 	e := pageEntry{a.Counter, a.Ciphertext}
+	prefix := e.prefix()
+	var key [1 + partitionSize + 8]byte // as pageKey, which allocates
+	key[0] = kindEntry
+	start := key[copy(key[1:], a.Queue[:])+1:]
 	if h.tail != 0 && h.tailDay == today && h.tail >= h.segmentStart && h.last-h.tail < maxPageEntries {
-		var key [1 + partitionSize + 8]byte // as pageKey, which allocates
-		key[0] = kindEntry
-		binary.BigEndian.PutUint64(key[copy(key[1:], a.Queue[:])+1:], ^h.tail)
-		var counter [6]byte
-		binary.BigEndian.PutUint32(counter[:], a.Counter)
-		binary.BigEndian.PutUint16(counter[4:], uint16(len(a.Ciphertext)))
-		if tx.Extend(key[:], counter[:], a.Ciphertext) {
+		binary.BigEndian.PutUint64(start, ^h.tail)
+		if tx.tx.ExtendAt(&h.tailPlace, key[:], prefix[:], a.Ciphertext) {
 			return
 		}
 	}
@@ -97,7 +105,10 @@ func (h *head) addToPage(tx *view, today qs.Day, a *qs.Append) {
 		h.first = h.last
 	}
 	h.tailDay = today
-	tx.Put(pageKey(a.Queue[:], h.last), marshal(&page{today, h.total, h.segmentStart, []pageEntry{e}}))
+	binary.BigEndian.PutUint64(start, ^h.last)
+	p := page{day: today, total: h.total, segment: h.segmentStart}
+	b := p.appendTo(make([]byte, 0, 4+8+8+len(prefix)+len(a.Ciphertext)))
+	tx.tx.PutAt(&h.tailPlace, key[:], append(append(b, prefix[:]...), a.Ciphertext...))
 }
 
 // removeUpTo removes entries from the floor up to a number, and the pages that

@@ -6,6 +6,7 @@ import (
 	"github.com/pseudods/pseudods/internal/tlscodec"
 	"github.com/pseudods/pseudods/pseudods/qs"
 	"github.com/pseudods/pseudods/pseudods/wire"
+	"github.com/pseudods/pseudods/storage/badger"
 )
 
 // record is what each record of this package can do.
@@ -75,12 +76,20 @@ type head struct {
 	// and the last one, with its day. Zero if there is no entry.
 	first, tail uint64
 	tailDay     qs.Day
+
+	// Where head and last page lie in memory; not part of the record.
+	place, tailPlace badger.Place
 }
 
-// encode returns the record. Each append makes one, so it takes no detour.
-func (h *head) encode() []byte {
+// What the records have in octets, or at most.
+const (
+	headSize = 80 + len(wire.SegmentID{}) + 2*8
+	markSize = 15 + len(qs.Mark{})
+)
+
+// appendTo appends the record. Each append makes one, so it takes no detour.
+func (h *head) appendTo(b []byte) []byte {
 	e := binary.BigEndian
-	b := make([]byte, 0, 128)
 	b = e.AppendUint32(b, uint32(h.used))
 	b = e.AppendUint64(b, h.last)
 	b = e.AppendUint64(b, h.floor)
@@ -107,7 +116,7 @@ func octet(v bool) byte {
 	return 0
 }
 
-func (h *head) write(w *tlscodec.Writer) { w.Raw(h.encode()) }
+func (h *head) write(w *tlscodec.Writer) { w.Raw(h.appendTo(nil)) }
 
 func (h *head) read(r *tlscodec.Reader) {
 	h.used = qs.Day(r.Uint32())
@@ -154,11 +163,12 @@ type mark struct {
 	brief   bool   // forgotten with claims
 	number  uint64 // of the last entry
 	claim   qs.Mark
+
+	place badger.Place // where it lies in memory; not part of the record
 }
 
-// encode returns the record, as that of a head.
-func (m *mark) encode() []byte {
-	b := make([]byte, 0, 32)
+// appendTo appends the record, as that of a head.
+func (m *mark) appendTo(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(m.used))
 	b = append(b, octet(m.revoked), octet(m.brief))
 	b = binary.BigEndian.AppendUint64(b, m.number)
@@ -168,7 +178,7 @@ func (m *mark) encode() []byte {
 	return append(append(b, 1), m.claim[:]...)
 }
 
-func (m *mark) write(w *tlscodec.Writer) { w.Raw(m.encode()) }
+func (m *mark) write(w *tlscodec.Writer) { w.Raw(m.appendTo(nil)) }
 
 func (m *mark) read(r *tlscodec.Reader) {
 	m.used, m.revoked, m.brief, m.number = qs.Day(r.Uint32()), r.Bool(), r.Bool(), r.Uint64()

@@ -14,6 +14,9 @@ type view struct {
 	tx    *badger.Tx
 	cache *cache
 	wrote bool // something that is in the cache
+	// room is for values of heads and marks, of which so many octets will be needed.
+	room     []byte
+	expected int
 }
 
 // cache holds the latest values of heads and marks that were used recently. Only
@@ -30,35 +33,6 @@ type cache struct {
 type markID struct {
 	queue wire.QueueID
 	mark  qs.Mark
-}
-
-// recent is a map of what was used last.
-type recent[K comparable, V any] struct{ young, old map[K]V }
-
-// cacheSize is how many values a generation holds: some 150 octets each.
-const cacheSize = 1 << 17
-
-func (c *recent[K, V]) get(k K) (V, bool) {
-	v, ok := c.young[k]
-	if ok {
-		return v, true
-	}
-	if v, ok = c.old[k]; ok {
-		c.put(k, v)
-	}
-	return v, ok
-}
-
-func (c *recent[K, V]) put(k K, v V) {
-	if c.young == nil || len(c.young) >= cacheSize {
-		c.young, c.old = make(map[K]V), c.young
-	}
-	c.young[k] = v
-}
-
-func (c *recent[K, V]) delete(k K) {
-	delete(c.young, k)
-	delete(c.old, k)
 }
 
 // submit is [badger.DB.Submit] with a view. The kernel drops the writes of a
@@ -85,9 +59,6 @@ func (v *view) Get(key []byte) ([]byte, error) { return v.tx.Get(key) }
 // Put is [badger.Tx.Put], of other records than heads and marks.
 func (v *view) Put(key, value []byte) { v.tx.Put(key, value) }
 
-// Extend is [badger.Tx.Extend], likewise.
-func (v *view) Extend(key []byte, tail ...[]byte) bool { return v.tx.Extend(key, tail...) }
-
 // Delete is [badger.Tx.Delete].
 func (v *view) Delete(key []byte) {
 	v.tx.Delete(key)
@@ -99,6 +70,18 @@ func (v *view) Delete(key []byte) {
 		v.cache.marks.delete(markID{wire.QueueID(key[1:][:partitionSize]), qs.Mark(key[1+partitionSize:])})
 		v.wrote = true
 	}
+}
+
+// value encodes a value of a head or a mark. Those of a request share memory: they
+// are replaced about as often as each other.
+func (v *view) value(appendTo func([]byte) []byte) []byte {
+	if cap(v.room)-len(v.room) < max(headSize, markSize) {
+		size := max(headSize, markSize, min(v.expected, 4<<10))
+		v.room, v.expected = make([]byte, 0, size), v.expected-size
+	}
+	n := len(v.room)
+	v.room = appendTo(v.room)
+	return v.room[n:]
 }
 
 // head returns a queue's head, or false if there is no such queue.
@@ -127,7 +110,7 @@ func (v *view) putHead(id wire.QueueID, h *head) {
 	var key [1 + partitionSize]byte
 	key[0] = kindHead
 	copy(key[1:], id[:])
-	v.tx.Put(key[:], h.encode())
+	v.tx.PutAt(&h.place, key[:], v.value(h.appendTo))
 	v.cache.heads.put(id, *h)
 	v.wrote = true
 }
@@ -149,7 +132,7 @@ func (v *view) putMark(id wire.QueueID, name qs.Mark, m *mark) {
 	var key [1 + partitionSize + len(name)]byte
 	key[0] = kindMark
 	copy(key[copy(key[1:], id[:])+1:], name[:])
-	v.tx.Put(key[:], m.encode())
+	v.tx.PutAt(&m.place, key[:], v.value(m.appendTo))
 	v.cache.marks.put(markID{id, name}, *m)
 	v.wrote = true
 }
