@@ -31,6 +31,7 @@ func serve(args []string, _, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	daemon.CollectRarely()
 	data, err := daemon.OpenDir(c.Data)
 	if err != nil {
 		return err
