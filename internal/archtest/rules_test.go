@@ -129,7 +129,7 @@ pseudods/demo               <- github.com/prometheus/client_golang/prometheus gi
 pseudods/seal               <- golang.org/x/crypto/chacha20poly1305
 pseudods/server             <- github.com/prometheus/client_golang/prometheus
 storage/badger              <- github.com/dgraph-io/badger/v4 github.com/dgraph-io/badger/v4/options github.com/google/btree
-storage/postgres            <- github.com/jackc/pgx/v5 github.com/jackc/pgx/v5/pgconn github.com/jackc/pgx/v5/pgxpool
+storage/postgres            <- github.com/jackc/pgx/v5 github.com/jackc/pgx/v5/pgconn github.com/jackc/pgx/v5/pgtype github.com/jackc/pgx/v5/pgxpool
 storage/postgres/pgserver   <- github.com/jackc/pgx/v5
 storage/storagetest/linear  <- github.com/anishathalye/porcupine
 storage/storagetest/powerloss <- github.com/hanwen/go-fuse/v2/fs github.com/hanwen/go-fuse/v2/fuse

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -70,5 +72,9 @@ func (c Config) pool() (*pgxpool.Config, error) {
 		conn.RuntimeParams["application_name"] = "pseudods"
 	}
 	conn.OnNotice = noteUnreplicated
+	p.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+		registerArrays(c.TypeMap())
+		return nil
+	}
 	return p, nil
 }

@@ -88,14 +88,21 @@ type columns struct {
 
 // columns makes the arguments of one call.
 func (a *appending) columns(part []int) *columns {
-	c := new(columns)
-	for _, i := range part {
+	n := len(part)
+	c := &columns{
+		nth: make([]int32, n), counter: make([]int32, n),
+		queue: make([][16]byte, n), mark: make([][16]byte, n), parent: make([][16]byte, n), claim: make([][16]byte, n),
+		brief:  make([]bool, n),
+		number: make([]int64, n), tag: make([]int64, n), segment: make([]int64, n),
+		kemOutput: make([][]byte, n), ciphertext: make([][]byte, n),
+	}
+	for k, i := range part {
 		e := &a.entries[i]
-		c.nth, c.counter = append(c.nth, int32(i)), append(c.counter, int32(e.Counter))
-		c.queue, c.mark, c.parent, c.claim = append(c.queue, e.Queue), append(c.mark, e.Mark), append(c.parent, e.Parent), append(c.claim, e.Claim)
-		c.brief = append(c.brief, e.Brief)
-		c.number, c.tag, c.segment = append(c.number, ordered(e.Number)), append(c.tag, a.tags[i]), append(c.segment, segmentNumber(e.Segment))
-		c.kemOutput, c.ciphertext = append(c.kemOutput, octets(e.KEMOutput)), append(c.ciphertext, octets(e.Ciphertext))
+		c.nth[k], c.counter[k] = int32(i), int32(e.Counter)
+		c.queue[k], c.mark[k], c.parent[k], c.claim[k] = e.Queue, [16]byte(e.Mark), [16]byte(e.Parent), [16]byte(e.Claim)
+		c.brief[k] = e.Brief
+		c.number[k], c.tag[k], c.segment[k] = ordered(e.Number), a.tags[i], segmentNumber(e.Segment)
+		c.kemOutput[k], c.ciphertext[k] = octets(e.KEMOutput), octets(e.Ciphertext)
 	}
 	return c
 }
@@ -106,6 +113,9 @@ func (a *appending) atOnce(ctx context.Context, part []int) error {
 	return a.db.Write(ctx, "select * from queues.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 		[]any{int32(a.today), c.nth, c.queue, c.mark, c.claim, c.number, c.tag, c.segment, c.kemOutput, c.counter, c.ciphertext, int32(qs.EntryOverhead), a.process, a.changes(c.queue)},
 		func(r postgres.Rows) error {
+			for _, i := range part { // what a lost attempt said need not have been committed
+				a.out[i] = qs.Appended{}
+			}
 			var nth int32
 			var push bool
 			for r.Next() {
