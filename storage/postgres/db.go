@@ -58,6 +58,9 @@ func (db *DB) begin(ctx context.Context, accept []Risk, schemas []Schema) error 
 	return db.checkMove(ctx, schemas)
 }
 
+// Timeout is how long a call may take with its repetitions.
+func (db *DB) Timeout() time.Duration { return db.timeout }
+
 // Close waits for calls under way and closes the connections.
 func (db *DB) Close() error {
 	db.pool.Close()

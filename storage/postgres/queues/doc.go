@@ -3,12 +3,13 @@
 //
 // # Appending
 //
-// A delivery is one payload and one call for all its entries, set-based: for each
-// entry one row is added, and the rows of its queue and of its address's mark are
-// updated in their pages. Queues are locked in order, so that deliveries that
-// overlap wait for one another and never deadlock. What is not that simple, an
-// address that is used first, a queue that has to make room, goes through a second
-// call that looks at one entry after the other.
+// A delivery is one payload and one call for all its entries in a shard, set-based: for
+// each entry one row is added, and the rows of its queue and of its address's mark are
+// updated in their pages. Deliveries that come while a call is under way share the next
+// one. Queues are locked in order, so that deliveries that overlap wait for one another
+// and never deadlock. What is not that simple, an address that is used first, a queue
+// that has to make room, goes through a second call that looks at one entry after the
+// other.
 //
 // An entry's number is its queue's count, under the lock that the append holds
 // anyway. So entries become readable in the order of their numbers, whichever

@@ -29,6 +29,7 @@ type Store struct {
 	duties  *postgres.Duties
 	tags    cipher.Block  // nil: nobody is told of changes
 	others  []atomic.Bool // whether there are other processes, by what each shard says
+	joiners []joiner      // of each shard
 }
 
 var _ qs.Shared = (*Store)(nil)
@@ -42,7 +43,10 @@ const WakeKeySize = 16
 // queues; without one, this process must be the only one. The caller closes the
 // database.
 func New(db *postgres.DB, wake secret.Bytes) (*Store, error) {
-	s := &Store{db: db, duties: postgres.NewDuties(db), others: make([]atomic.Bool, db.Shards())}
+	s := &Store{db: db, duties: postgres.NewDuties(db), others: make([]atomic.Bool, db.Shards()), joiners: make([]joiner, db.Shards())}
+	for i := range s.joiners {
+		s.joiners[i].call, s.joiners[i].timeout = s.appendAtOnce, db.Timeout()
+	}
 	rand.Read(s.process[:])
 	if !wake.IsZero() {
 		if wake.Len() != WakeKeySize {
