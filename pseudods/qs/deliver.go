@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -24,13 +26,7 @@ func (s *Service) Deliver(ctx context.Context, domain string, d *wire.Delivery) 
 	if len(d.Payload) == 0 || len(d.Payload) > MaxPayload || len(d.Recipients) == 0 || len(d.Recipients) > MaxRecipients {
 		return nil, ErrSize
 	}
-	out := make([]outgoing, len(d.Recipients))
-	for i := range out {
-		r := &d.Recipients[i]
-		out[i] = outgoing{number: r.Number, use: seal.Use{Domain: domain, Binding: r.Binding}, address: &r.Address,
-			item: wire.Item{Kind: wire.ItemDelivery, Entry: r.Entry}}
-	}
-	results, err := s.send(ctx, d.Payload, out)
+	results, err := s.send(ctx, &sending{kind: wire.ItemDelivery, domain: domain, payload: d.Payload, recipients: d.Recipients})
 	if err != nil {
 		return nil, fmt.Errorf("qs: delivering: %w", err)
 	}
@@ -41,109 +37,121 @@ func (s *Service) Deliver(ctx context.Context, domain string, d *wire.Delivery) 
 	return report, nil
 }
 
-// outgoing is an entry on its way into a queue.
-type outgoing struct {
-	number  uint64
-	use     seal.Use
-	address *wire.SealedAddress
-	item    wire.Item
-	brief   bool // nobody uses the stream again
+// sending is a payload on its way into queues.
+type sending struct {
+	kind       wire.ItemKind
+	domain     string
+	payload    []byte
+	recipients []wire.Recipient
 
-	place place
-	known bool // whether there is such a place
+	places  []place         // by recipient
+	known   []bool          // whether there is such a place
+	id      *wire.PayloadID // nil if the payload goes into each entry
+	tickets []wire.Ticket
 }
 
-// send stores a payload and its entries. The payload is durable first: a crash
-// after it leaves a payload that nobody knows of, until it expires, and never an
-// entry that points nowhere. Each attempt stores its own payload, so that the
-// recipients that an earlier one reached keep theirs.
-func (s *Service) send(ctx context.Context, payload []byte, out []outgoing) ([]Appended, error) {
-	anybody := false
-	parallel(len(out), func(i int) {
-		o := &out[i]
-		o.place, o.known = s.open(o.address, o.use)
+// send stores a payload and its entries. The payload is durable first, or with its
+// first entries: a crash after it leaves a payload that nobody knows of, until it
+// expires, and never an entry that points nowhere. Each attempt stores its own
+// payload, so that the recipients that an earlier one reached keep theirs.
+func (s *Service) send(ctx context.Context, m *sending) ([]Appended, error) {
+	n := len(m.recipients)
+	m.places, m.known = make([]place, n), make([]bool, n)
+	parallel(n, func(i int) {
+		r := &m.recipients[i]
+		m.places[i], m.known[i] = s.open(&r.Address, seal.Use{Domain: m.domain, Binding: r.Binding})
 	})
-	for i := range out {
-		anybody = anybody || out[i].known
-	}
-	results := make([]Appended, len(out))
+	results := make([]Appended, n)
 	for i := range results {
 		results[i].Outcome = wire.UnknownAddress
 	}
-	if !anybody {
+	if !slices.Contains(m.known, true) {
 		return results, nil
 	}
-	var id *wire.PayloadID
-	if len(payload) > s.cfg.Inline {
-		var err error
-		if id, err = s.storePayload(ctx, payload, len(out)); err != nil {
+	if len(m.payload) > s.cfg.Inline {
+		if err := s.namePayload(m); err != nil {
 			return nil, err
 		}
-	}
-	appends, from, err := s.sealItems(ctx, payload, id, out)
-	if err != nil {
-		return nil, err
-	}
-	appended, err := s.append(ctx, appends)
-	if err != nil {
-		return nil, err
-	}
-	for i, a := range appended {
-		results[from[i]] = a
-		if a.Fresh {
-			s.arrived(ctx, appends[i].Queue, a.Push)
+		if s.together == nil {
+			if err := s.cfg.Store.PutPayload(ctx, *m.id, m.payload, n); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if id != nil {
-		s.releaseUnused(ctx, *id, results)
+	appends, err := s.sealItems(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	var appended []Appended
+	if m.id != nil && s.together != nil {
+		appended, err = s.together.AppendPayload(ctx, s.today(), *m.id, m.payload, n, appends)
+	} else {
+		appended, err = s.append(ctx, appends)
+	}
+	if err != nil {
+		return nil, err
+	}
+	next := 0
+	for i, known := range m.known {
+		if !known {
+			continue
+		}
+		a := appended[next]
+		if results[i] = a; a.Fresh {
+			s.arrived(ctx, appends[next].Queue, a.Push)
+		}
+		next++
+	}
+	if m.id != nil {
+		s.releaseUnused(ctx, *m.id, results)
 	}
 	return results, nil
 }
 
-func (s *Service) storePayload(ctx context.Context, payload []byte, recipients int) (*wire.PayloadID, error) {
+func (s *Service) namePayload(m *sending) error {
 	var id wire.PayloadID
 	if _, err := io.ReadFull(s.cfg.Rand, id[:]); err != nil {
-		return nil, err
+		return err
 	}
 	binary.BigEndian.PutUint32(id[:], uint32(s.today())+uint32(s.cfg.MaxTTLDays)+1)
-	return &id, s.cfg.Store.PutPayload(ctx, id, payload, recipients)
+	m.id, m.tickets = &id, s.tickets(id, len(m.recipients))
+	return nil
 }
 
-// sealItems makes the entries for those recipients whose queues are there; from
-// tells which they are.
-func (s *Service) sealItems(ctx context.Context, payload []byte, id *wire.PayloadID, out []outgoing) (appends []Append, from []int, err error) {
-	var tickets []wire.Ticket
-	if id != nil {
-		tickets = s.tickets(*id, len(out))
-	}
-	all := make([]Append, len(out))
-	errs := make([]error, len(out))
-	parallel(len(out), func(i int) {
-		o := &out[i]
-		if !o.known {
+// sealItems makes the entries for those recipients that are known. Those whose
+// queues are not there are so no more after it.
+func (s *Service) sealItems(ctx context.Context, m *sending) ([]Append, error) {
+	all := make([]Append, len(m.recipients))
+	var failed atomic.Pointer[error]
+	parallel(len(all), func(i int) {
+		if !m.known[i] {
 			return
 		}
-		p := &o.place
-		all[i] = Append{Queue: p.queue, Mark: p.mark, Parent: p.parent, Claim: p.claim, Brief: o.brief, Number: o.number}
-		o.item.Address, o.item.Stream = p.address, p.stream
-		if id != nil {
-			o.item.Ticket = &tickets[i]
+		p, r := &m.places[i], &m.recipients[i]
+		all[i] = Append{Queue: p.queue, Mark: p.mark, Parent: p.parent, Claim: p.claim, Brief: m.kind == wire.ItemOffer, Number: r.Number}
+		item := wire.Item{Kind: m.kind, Address: p.address, Stream: p.stream, Entry: r.Entry}
+		if m.id != nil {
+			item.Ticket = &m.tickets[i]
 		} else {
-			o.item.Inline = payload
+			item.Inline = m.payload
 		}
-		errs[i] = s.sealItem(ctx, &all[i], &o.item)
+		if err := s.sealItem(ctx, &all[i], &item); errors.Is(err, ErrNotFound) {
+			m.known[i] = false
+		} else if err != nil {
+			reason := err // which alone is allocated
+			failed.Store(&reason)
+		}
 	})
-	appends, from = all[:0], make([]int, 0, len(out))
-	for i := range out {
-		switch {
-		case !out[i].known, errors.Is(errs[i], ErrNotFound):
-		case errs[i] != nil:
-			return nil, nil, errs[i]
-		default:
-			appends, from = append(appends, all[i]), append(from, i)
+	if err := failed.Load(); err != nil {
+		return nil, *err
+	}
+	appends := all[:0]
+	for i, known := range m.known {
+		if known {
+			appends = append(appends, all[i])
 		}
 	}
-	return appends, from, nil
+	return appends, nil
 }
 
 func (s *Service) append(ctx context.Context, appends []Append) ([]Appended, error) {

@@ -42,14 +42,28 @@ func (f *failing) PutPayload(ctx context.Context, id wire.PayloadID, payload []b
 	return errDisk
 }
 
+// failingTogether fails alike where payload and entries go in one step.
+type failingTogether struct{ *failing }
+
+func (f failingTogether) AppendPayload(ctx context.Context, today qs.Day, id wire.PayloadID, payload []byte, n int, entries []qs.Append) ([]qs.Appended, error) {
+	if err := f.PutPayload(ctx, id, payload, n); err != nil {
+		return nil, err
+	}
+	return f.Append(ctx, today, entries)
+}
+
 // TestINV06FailedDeliveries: whatever of a delivery became durable before it
 // failed, the same delivery sent again reaches everybody once.
 func TestINV06FailedDeliveries(t *testing.T) {
-	for _, fault := range []failing{{appends: true}, {appends: true, persist: true}, {payloads: true}, {payloads: true, persist: true}} {
+	faults := []failing{{appends: true}, {appends: true, persist: true}, {payloads: true}, {payloads: true, persist: true}}
+	for n := range 2 * len(faults) {
+		fault, together := faults[n/2], n%2 == 0
 		var store *failing
 		r := newRig(t, func(c *qs.Config) {
 			store = &failing{Store: c.Store}
-			c.Store = store
+			if c.Store = store; together {
+				c.Store = failingTogether{store}
+			}
 		})
 		alice, bob, carol := r.newOwner(wire.QueueSettings{}), r.newOwner(wire.QueueSettings{}), r.newOwner(wire.QueueSettings{})
 		g := r.newGroup(alice, bob, carol)

@@ -3,7 +3,6 @@ package qs
 import (
 	"context"
 
-	"github.com/pseudods/pseudods/pseudods/seal"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
@@ -24,7 +23,7 @@ func (s *Service) Offer(ctx context.Context, c *wire.ConnectionRequest, request 
 	if c.Address.Kind != wire.AddressReusable {
 		return nil
 	}
-	_, err := s.send(ctx, c.Offer, []outgoing{{number: 1, use: seal.Use{Binding: request}, address: &c.Address,
-		item: wire.Item{Kind: wire.ItemOffer}, brief: true}})
+	_, err := s.send(ctx, &sending{kind: wire.ItemOffer, payload: c.Offer,
+		recipients: []wire.Recipient{{Address: c.Address, Binding: request, Number: 1}}})
 	return err
 }

@@ -29,6 +29,7 @@ var (
 // Service is a queue service. Its methods may be called concurrently.
 type Service struct {
 	cfg       Config
+	together  Together // nil if payloads are stored by themselves
 	addresses *generations[[32]byte, place]
 	segments  *generations[wire.QueueID, *segment]
 	pushed    *generations[wire.QueueID, struct{}]
@@ -56,6 +57,8 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Mix > 0 {
 		s.mixer = &mixer{store: cfg.Store, window: cfg.Mix, today: s.today}
+	} else {
+		s.together, _ = cfg.Store.(Together)
 	}
 	return s, nil
 }

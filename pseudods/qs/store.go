@@ -209,6 +209,14 @@ type Store interface {
 	Expire(ctx context.Context, e Expiry) error
 }
 
+// Together is a [Store] that stores a payload and entries for it in one step.
+type Together interface {
+	Store
+	// AppendPayload does what PutPayload and then Append do. The payload becomes
+	// durable before the entries or with the first of them.
+	AppendPayload(ctx context.Context, today Day, id wire.PayloadID, payload []byte, n int, entries []Append) ([]Appended, error)
+}
+
 // Shared is a [Store] that other processes use at the same time.
 type Shared interface {
 	Store

@@ -13,34 +13,39 @@ import (
 
 // tickets makes the tickets of all recipients of a payload.
 func (s *Service) tickets(id wire.PayloadID, recipients int) []wire.Ticket {
-	h := s.ticketMAC()
+	m := s.ticketMAC()
 	out := make([]wire.Ticket, recipients)
 	for i := range out {
 		t := &out[i]
 		t.Payload, t.Index = id, uint16(i)
-		copy(t.MAC[:], authenticate(h, t))
+		copy(t.MAC[:], m.of(t))
 	}
 	return out
 }
 
-func (s *Service) ticketMAC() hash.Hash {
-	return hmac.New(sha256.New, s.cfg.Keys.TicketKey().Reveal())
+// ticketMAC makes MACs of tickets, one after the other.
+type ticketMAC struct {
+	hash.Hash
+	buf [64]byte
 }
 
-// authenticate returns the MAC of a ticket's other fields.
-func authenticate(h hash.Hash, t *wire.Ticket) []byte {
-	var b [64]byte
-	in := append(append(b[:0], "pseudods 1.0 payload ticket"...), t.Payload[:]...)
-	h.Reset()
-	h.Write(binary.BigEndian.AppendUint16(in, t.Index))
-	return h.Sum(b[:0])[:len(t.MAC)]
+func (s *Service) ticketMAC() *ticketMAC {
+	return &ticketMAC{Hash: hmac.New(sha256.New, s.cfg.Keys.TicketKey().Reveal())}
+}
+
+// of returns the MAC of a ticket's other fields, until the next call.
+func (m *ticketMAC) of(t *wire.Ticket) []byte {
+	in := append(append(m.buf[:0], "pseudods 1.0 payload ticket"...), t.Payload[:]...)
+	m.Reset()
+	m.Write(binary.BigEndian.AppendUint16(in, t.Index))
+	return m.Sum(m.buf[:0])[:len(t.MAC)]
 }
 
 // checkTickets returns [ErrTicket] unless this service made all of them.
 func (s *Service) checkTickets(tickets []wire.Ticket) error {
-	h := s.ticketMAC()
+	m := s.ticketMAC()
 	for i := range tickets {
-		if !hmac.Equal(authenticate(h, &tickets[i]), tickets[i].MAC[:]) {
+		if !hmac.Equal(m.of(&tickets[i]), tickets[i].MAC[:]) {
 			return ErrTicket
 		}
 	}

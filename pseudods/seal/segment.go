@@ -61,9 +61,9 @@ func segmentNonce(counter uint32) (nonce [12]byte) {
 	return nonce
 }
 
-// itemRoom is what an item has in octets beside an inline payload, or a little
-// less.
-const itemRoom = 192
+// itemRoom is what an item has in octets beside an inline payload, at most, and what
+// sealing it adds.
+const itemRoom = 160 + 16
 
 // Seal encrypts an item. A counter must be used once under a segment.
 func (s *Segment) Seal(counter uint32, item *wire.Item) ([]byte, error) {
@@ -71,14 +71,16 @@ func (s *Segment) Seal(counter uint32, item *wire.Item) ([]byte, error) {
 	if item.Ticket == nil {
 		size += len(item.Inline)
 	}
-	w := tlscodec.NewWriter(make([]byte, 0, size+s.aead.Overhead()))
+	nonce := segmentNonce(counter)
+	// The nonce lies in front, as it would be allocated by itself otherwise.
+	w := tlscodec.NewWriter(append(make([]byte, 0, len(nonce)+size), nonce[:]...))
 	item.MarshalTLS(w)
 	b, err := w.Bytes()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mls.ErrEncode, err)
 	}
-	nonce := segmentNonce(counter)
-	return s.aead.Seal(b[:0], nonce[:], b, nil), nil
+	n := len(nonce)
+	return s.aead.Seal(b[n:n], b[:n], b[n:], nil), nil
 }
 
 // Open decrypts an entry. It fails with [ErrOpen], or [wire.ErrMalformed] if the

@@ -59,7 +59,7 @@ type member struct {
 
 // maxKept is how many records a batch may have had whose memory is used again: some
 // 100 octets for each.
-const maxKept = 1 << 14
+const maxKept = maxBatchWrite
 
 // newBatch returns an empty batch of a number that no other has.
 func (db *DB) newBatch() *batch {

@@ -20,6 +20,23 @@ const (
 // durable as a whole or not at all, which is more than the contract asks, and
 // after a crash between two parts the caller's retry finds the first one's marks.
 func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) ([]qs.Appended, error) {
+	return s.append(ctx, today, entries, nil)
+}
+
+// AppendPayload implements [qs.Together]. A payload of one chunk goes in the request
+// that has the first entries; the limits leave no room for more.
+func (s *Store) AppendPayload(ctx context.Context, today qs.Day, id wire.PayloadID, payload []byte, n int, entries []qs.Append) ([]qs.Appended, error) {
+	if len(payload) > chunkSize || len(entries) == 0 {
+		if err := s.PutPayload(ctx, id, payload, n); err != nil {
+			return nil, err
+		}
+		return s.Append(ctx, today, entries)
+	}
+	return s.append(ctx, today, entries, putPayload(id, payload, n))
+}
+
+// append adds entries, after what else the first request does.
+func (s *Store) append(ctx context.Context, today qs.Day, entries []qs.Append, first func(*view)) ([]qs.Appended, error) {
 	out := make([]qs.Appended, len(entries))
 	for done := 0; done < len(entries); {
 		n, size := 0, 0
@@ -33,6 +50,9 @@ func (s *Store) Append(ctx context.Context, today qs.Day, entries []qs.Append) (
 		part, results := entries[done:done+n], out[done:done+n]
 		err := s.submit(ctx, func(tx *view) (err error) {
 			tx.expected = n * (headSize + markSize)
+			if done == 0 && first != nil {
+				first(tx)
+			}
 			for i := range part {
 				results[i], err = add(tx, today, &part[i])
 				if errors.Is(err, ErrCorrupt) {

@@ -49,6 +49,15 @@ func (b *busy) settings() wire.QueueSettings {
 		TTLDays: uint16(1 + b.rng.IntN(5)), Overflow: wire.Overflow(b.rng.IntN(2)), Push: make([]byte, b.rng.IntN(2))}
 }
 
+func (b *busy) entries(n int) []qs.Append {
+	entries := make([]qs.Append, n)
+	for i := range entries {
+		entries[i] = qs.Append{Queue: wire.QueueID{byte(b.rng.IntN(12))}, Mark: qs.Mark{byte(b.rng.IntN(30)), 1}, Number: b.rng.Uint64(),
+			Brief: b.rng.IntN(4) == 0, Segment: wire.SegmentID{byte(b.rng.IntN(3))}, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, b.rng.IntN(300))}
+	}
+	return entries
+}
+
 func (b *busy) do(ctx context.Context) error {
 	queue, pool, n := wire.QueueID{byte(b.rng.IntN(12))}, wire.PoolID{byte(b.rng.IntN(4))}, b.rng.IntN(100)
 	if b.rng.IntN(200) == 0 {
@@ -62,12 +71,7 @@ func (b *busy) do(ctx context.Context) error {
 		_, err := b.store.ConfigureQueue(ctx, queue, b.settings())
 		return err
 	case n < 50:
-		entries := make([]qs.Append, 1+b.rng.IntN(20))
-		for i := range entries {
-			entries[i] = qs.Append{Queue: wire.QueueID{byte(b.rng.IntN(12))}, Mark: qs.Mark{byte(b.rng.IntN(30)), 1}, Number: b.rng.Uint64(),
-				Brief: b.rng.IntN(4) == 0, Segment: wire.SegmentID{byte(b.rng.IntN(3))}, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, b.rng.IntN(300))}
-		}
-		_, err := b.store.Append(ctx, b.day, entries)
+		_, err := b.store.Append(ctx, b.day, b.entries(1+b.rng.IntN(20)))
 		return err
 	case n < 60:
 		page, err := b.store.ReadQueue(ctx, queue, b.day, 0, 1+b.rng.IntN(40))
@@ -84,6 +88,10 @@ func (b *busy) do(ctx context.Context) error {
 		binary.BigEndian.PutUint32(id[:], uint32(b.first)+b.rng.Uint32N(3))
 		binary.BigEndian.PutUint64(id[8:], b.rng.Uint64())
 		b.payloads = append(b.payloads, id)
+		if b.rng.IntN(2) == 0 {
+			_, err := b.store.AppendPayload(ctx, b.day, id, make([]byte, 1+b.rng.IntN(300<<10)), 4, b.entries(b.rng.IntN(20)))
+			return err
+		}
 		return b.store.PutPayload(ctx, id, make([]byte, 1+b.rng.IntN(600<<10)), 1+b.rng.IntN(4))
 	case n < 78 && len(b.payloads) > 0:
 		payload := b.payloads[max(0, len(b.payloads)-1-b.rng.IntN(4))]

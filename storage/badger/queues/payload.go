@@ -14,6 +14,15 @@ const chunkSize = 256 << 10
 // PutPayload implements [qs.Payloads]. The chunks and the references become
 // durable together.
 func (s *Store) PutPayload(ctx context.Context, id wire.PayloadID, payload []byte, n int) error {
+	put := putPayload(id, payload, n)
+	return s.submit(ctx, func(tx *view) error {
+		put(tx)
+		return nil
+	})
+}
+
+// putPayload returns what puts a payload in.
+func putPayload(id wire.PayloadID, payload []byte, n int) func(*view) {
 	if len(payload) > qs.MaxPayload || n < 1 || n > qs.MaxRecipients {
 		panic("queues: payload over the limits")
 	}
@@ -24,14 +33,13 @@ func (s *Store) PutPayload(ctx context.Context, id wire.PayloadID, payload []byt
 	for from := 0; from < len(payload); from += chunkSize {
 		f.chunks++
 	}
-	return s.submit(ctx, func(tx *view) error {
+	return func(tx *view) {
 		for i := range f.chunks {
 			from := int(i) * chunkSize
 			tx.Put(key(kindPayload, id[:], i), payload[from:min(from+chunkSize, len(payload))])
 		}
 		tx.Put(key(kindReferences, id[:]), marshal(&f))
-		return nil
-	})
+	}
 }
 
 // Payload implements [qs.Payloads]. Chunks are read one by one; if the payload

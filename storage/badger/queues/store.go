@@ -44,7 +44,7 @@ type Store struct {
 	cache cache
 }
 
-var _ qs.Store = (*Store)(nil)
+var _ qs.Together = (*Store)(nil)
 
 // New returns the store on a database opened with [Format], after it has ended
 // the deletions that a crash cut short. The caller closes the database.

@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"sync"
 
@@ -48,6 +49,59 @@ func testPayloads(b *bench) {
 	b.must(b.store.PutPayload(b.ctx, all, []byte("x"), qs.MaxRecipients))
 	b.must(b.store.Release(b.ctx, all, []uint16{qs.MaxRecipients - 1}))
 	b.wantPayload(all, []byte("x"))
+}
+
+// appendPayload stores a payload with entries for it, in one step if the store can.
+func appendPayload(ctx context.Context, s qs.Store, id wire.PayloadID, payload []byte, n int, entries []qs.Append) ([]qs.Appended, error) {
+	if t, ok := s.(qs.Together); ok {
+		return t.AppendPayload(ctx, today, id, payload, n, entries)
+	}
+	if err := s.PutPayload(ctx, id, payload, n); err != nil {
+		return nil, err
+	}
+	return s.Append(ctx, today, entries)
+}
+
+// testAppendPayload: payloads of all sizes come with entries of as many requests as it
+// takes. An entry that is there already does not keep out the payload.
+func testAppendPayload(b *bench) {
+	one, two := b.queue(1, nil), b.queue(2, nil)
+	for n, size := range []int{1, 1000, 256 << 10, 256<<10 + 1, qs.MaxPayload} {
+		for again := range 2 {
+			id, octets := payloadID(today, byte(2*n+again)), bytes.Repeat([]byte{byte(n), 1, 2}, size)[:size]
+			entries := []qs.Append{entryOf(one, qs.Mark{1}, uint64(n+1)), entryOf(wire.QueueID{3}, qs.Mark{1}, 1), entryOf(two, qs.Mark{1}, uint64(n+1))}
+			for m := range 400 {
+				entries = append(entries, entryOf(two, qs.Mark{2, byte(m), byte(m >> 8)}, uint64(n+1)))
+			}
+			out, err := appendPayload(b.ctx, b.store, id, octets, len(entries), entries)
+			b.must(err)
+			for i, o := range out {
+				want := qs.Appended{Outcome: wire.Delivered, Fresh: again == 0}
+				if i == 1 {
+					want = qs.Appended{Outcome: wire.UnknownAddress}
+				}
+				if i < 2 && o != want || o.Outcome == wire.UnknownAddress && i != 1 {
+					b.Fatalf("%d octets, entry %d: %+v", size, i, o)
+				}
+			}
+			b.crash()
+			b.wantPayload(id, octets)
+			page, err := b.store.ReadQueue(b.ctx, one, today, 0, qs.MaxPage)
+			b.must(err)
+			if len(page.Entries) != n+1 {
+				b.Fatalf("%d entries after %d messages", len(page.Entries), n+1)
+			}
+			b.must(b.store.Release(b.ctx, id, []uint16{0, uint16(len(entries) - 1)}))
+			b.wantPayload(id, octets)
+		}
+	}
+	none := payloadID(today, 99)
+	out, err := appendPayload(b.ctx, b.store, none, []byte("x"), 3, nil)
+	b.must(err)
+	if len(out) != 0 {
+		b.Fatalf("%d results of no entry", len(out))
+	}
+	b.wantPayload(none, []byte("x"))
 }
 
 func testPayloadsExpire(b *bench) {

@@ -33,6 +33,7 @@ func Run(t *testing.T, newSite func(*testing.T) Site) {
 		{"DeleteUnderWriters", testDeleteUnderWriters},
 		{"Payloads", testPayloads},
 		{"PayloadsExpire", testPayloadsExpire},
+		{"AppendPayload", testAppendPayload},
 		{"ReleaseRace", testReleaseRace},
 		{"Batches", testBatches},
 		{"BatchesThatDoNotFit", testBatchesThatDoNotFit},

@@ -21,7 +21,7 @@ type Reference struct {
 	pools    map[wire.PoolID]*pool
 }
 
-var _ qs.Store = (*Reference)(nil)
+var _ qs.Together = (*Reference)(nil)
 
 type queue struct {
 	qs.Queue
@@ -245,6 +245,14 @@ func (r *Reference) PutPayload(_ context.Context, id wire.PayloadID, octets []by
 	}
 	r.payloads[id] = p
 	return nil
+}
+
+// AppendPayload implements [qs.Together].
+func (r *Reference) AppendPayload(ctx context.Context, today qs.Day, id wire.PayloadID, octets []byte, n int, entries []qs.Append) ([]qs.Appended, error) {
+	if err := r.PutPayload(ctx, id, octets, n); err != nil {
+		return nil, err
+	}
+	return r.Append(ctx, today, entries)
 }
 
 // Payload implements [qs.Payloads].

@@ -146,6 +146,21 @@ var writes = []faults.Write[Store]{
 		Show:    showQueue,
 	},
 	{
+		Name:    "append with a payload",
+		Prepare: made,
+		Do: func(s Store, n byte) error {
+			_, err := appendPayload(context.Background(), s, writePayload(n), make([]byte, 1000), 1, entriesOf(n, 4, 4))
+			return err
+		},
+		Show: func(s Store, n byte) (string, error) {
+			page, err := s.ReadQueue(context.Background(), writeQueue(n), today, 3, qs.MaxPage)
+			if err != nil || len(page.Entries) == 0 {
+				return "none", err
+			}
+			return showPayload(s, n)
+		},
+	},
+	{
 		Name: "put a payload",
 		Do: func(s Store, n byte) error {
 			if _, err := s.Payload(context.Background(), writePayload(n)); err == nil {
