@@ -192,16 +192,24 @@ func (c *queueClient) append() (ok bool) {
 	return err == nil
 }
 
-func (c *queueClient) read() (ok bool) {
-	in := c.known
-	if in.op = opRead; c.rng.IntN(3) == 0 {
-		in.upto, in.seq = "", 0
+// readSome reads on, or all anew.
+func (c *queueClient) readSome() (ok bool) {
+	if c.rng.IntN(3) == 0 {
+		c.known.upto, c.known.seq = "", 0
 	}
+	_, ok = c.read()
+	return ok
+}
+
+// read reads on, and tells whether that was the end.
+func (c *queueClient) read() (end, ok bool) {
+	in := c.known
+	in.op = opRead
 	call := c.Begin(c.number, in)
 	page, err := c.store.ReadQueue(context.Background(), queueID(in.queue), today, in.seq, 1+c.rng.IntN(6))
 	if err != nil {
 		call.Drop()
-		return false
+		return false, false
 	}
 	out := queueOutput{empty: page.Empty}
 	for _, e := range page.Entries {
@@ -212,7 +220,7 @@ func (c *queueClient) read() (ok bool) {
 		c.seen.see(in.queue, e.Seq, string(e.Ciphertext), call)
 		c.known.upto, c.known.seq = string(e.Ciphertext), e.Seq
 	}
-	return true
+	return page.Empty, true
 }
 
 func (c *queueClient) ack() (ok bool) {
@@ -232,7 +240,7 @@ func (c *queueClient) next() (ok bool) {
 	case n < 5:
 		return c.append()
 	case n < 9 || c.known.seq == 0:
-		return c.read()
+		return c.readSome()
 	}
 	return c.ack()
 }
@@ -282,12 +290,11 @@ func QueueHistory(site Site, step int, round byte) error {
 	}
 	for _, c := range clients[:len(queues)] { // one for each queue
 		c.known.upto, c.known.seq = "", 0
-		for more := true; more; {
-			before := c.known.seq
-			if !c.read() {
+		for end := false; !end; {
+			var ok bool
+			if end, ok = c.read(); !ok {
 				return errors.New("queuetest: the last read failed")
 			}
-			more = c.known.seq != before
 		}
 	}
 	seen.settle()
