@@ -8,7 +8,6 @@ import (
 
 	"github.com/pseudods/pseudods/bench"
 	"github.com/pseudods/pseudods/internal/command"
-	"github.com/pseudods/pseudods/internal/daemon"
 )
 
 // perf measures, prints a line for each result as it comes to stderr, and writes
@@ -40,7 +39,6 @@ func perf(args []string, _, stderr io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	daemon.CollectRarely() // as the servers do
 	ctx, stop := interruptible()
 	defer stop()
 	results, err := bench.Run(ctx, o)

@@ -31,7 +31,6 @@ func serve(args []string, _, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	daemon.CollectRarely()
 	data, err := daemon.OpenDir(c.Data)
 	if err != nil {
 		return err

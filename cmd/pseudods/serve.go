@@ -29,7 +29,6 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	daemon.CollectRarely()
 	c.AcceptRestored = *restored
 	c.Logger = daemon.NewLogger(stderr)
 	c.Registry = prometheus.NewRegistry()

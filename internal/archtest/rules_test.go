@@ -28,7 +28,7 @@ client/account                 <- client/identity client/vault client/wallet int
 client/identity                <- internal/secret internal/tlscodec mls pseudods/seal pseudods/wire
 client/vault                   <- internal/filelock internal/secret pseudods/seal
 client/wallet                  <- internal/filelock internal/secret internal/tlscodec privacypass privacypass/client tokens
-cmd/pdsbench                   <- internal/command internal/daemon bench bench/abuse bench/crash bench/link bench/report
+cmd/pdsbench                   <- internal/command bench bench/abuse bench/crash bench/link bench/report
 cmd/pseudo                     <- client client/account client/vault client/wallet internal/secret privacypass/attester \
                                   privacypass/client/httpapi pseudods/httpapi pseudods/wire
 cmd/ppissuer                   <- internal/command internal/daemon internal/secret privacypass privacypass/attester privacypass/attester/oidc \
