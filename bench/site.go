@@ -108,7 +108,11 @@ func (s *site) serve(dir string, groups ds.Store, store qs.Store) (err error) {
 	if err != nil {
 		return err
 	}
-	dispatcher = ds.NewDispatcher(s.ds, deliverer{s}, ds.DispatcherConfig{Report: s.report})
+	workers := 0 // the default; countingStore hides that a store is shared
+	if _, ok := groups.(ds.Shared); ok {
+		workers = 16
+	}
+	dispatcher = ds.NewDispatcher(s.ds, deliverer{s}, ds.DispatcherConfig{Workers: workers, Report: s.report})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { dispatcher.Run(ctx) })

@@ -18,7 +18,8 @@ type Deliverer interface {
 
 // DispatcherConfig configures a [Dispatcher]. Zero values mean the defaults.
 type DispatcherConfig struct {
-	// Workers deliver at a time. Default 16.
+	// Workers deliver at a time. Default 64, and 16 from a [Shared] store, where each
+	// call takes one of few connections.
 	Workers int
 	// Retry is the pause after a first failure; it doubles up to MaxRetry.
 	// Defaults 100 ms and 30 s.
@@ -55,7 +56,11 @@ type Dispatcher struct {
 
 // NewDispatcher returns a dispatcher of a service's messages.
 func NewDispatcher(s *Service, to Deliverer, cfg DispatcherConfig) *Dispatcher {
-	orDefault(&cfg.Workers, 16)
+	workers := 64 // share the syncs of an embedded store
+	if _, ok := s.cfg.Store.(Shared); ok {
+		workers = 16
+	}
+	orDefault(&cfg.Workers, workers)
 	orDefault(&cfg.Retry, 100*time.Millisecond)
 	orDefault(&cfg.MaxRetry, 30*time.Second)
 	return &Dispatcher{service: s, to: to, cfg: cfg, slots: make(chan struct{}, cfg.Workers), lanes: map[Ref]bool{}, parked: map[Ref]bool{}}
