@@ -8,10 +8,10 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// askedStore counts the reads.
+// askedStore counts what it is asked.
 type askedStore struct {
 	ds.Store
-	reads int
+	reads, firsts, messages int
 }
 
 func (s *askedStore) Read(ctx context.Context, group wire.GroupID, lookups []ds.Lookup) (*ds.Snapshot, error) {
@@ -39,5 +39,38 @@ func TestReadsOfARequest(t *testing.T) {
 		if r.ok(c.do()); asked.reads > c.most {
 			t.Errorf("%d reads, want %d", asked.reads, c.most)
 		}
+	}
+}
+
+func (s *askedStore) First(ctx context.Context, group wire.GroupID, lane ds.Lane) (uint64, error) {
+	s.firsts++
+	return s.Store.First(ctx, group, lane)
+}
+
+func (s *askedStore) Message(ctx context.Context, group wire.GroupID, lane ds.Lane, sequence uint64) (*ds.Message, error) {
+	s.messages++
+	return s.Store.Message(ctx, group, lane, sequence)
+}
+
+// TestMessagesAreNotReadBack: a lane that has messages is looked up once, and what this
+// process has put into it is not read from the store.
+func TestMessagesAreNotReadBack(t *testing.T) {
+	r := newRig(t, func(c *ds.Config) { c.Wake = func([]ds.Ref) {} })
+	a := r.founded(1)[0]
+	r.deliver()
+	asked := &askedStore{Store: r.store}
+	r.cfg.Store = asked
+	r.restart()
+	before := len(r.mail.boxes[string(a.address.Address.Sealed.Ciphertext)].items)
+	const messages = 3
+	for range messages {
+		r.ok(a.send("message"))
+	}
+	d := ds.NewDispatcher(r.ds, r.mail, ds.DispatcherConfig{})
+	r.runUntil(d, func() bool {
+		return len(r.mail.boxes[string(a.address.Address.Sealed.Ciphertext)].items) == before+messages
+	})
+	if asked.firsts != 1 || asked.messages != 0 {
+		t.Fatalf("looked for the first message %d times, and read %d", asked.firsts, asked.messages)
 	}
 }
