@@ -81,7 +81,7 @@ pseudods/server                <- internal/daemon internal/secret mls privacypas
                                   storage/postgres/groups storage/postgres/ledger storage/postgres/queues \
                                   storage/postgres/reports tokens
 storage/backup                 <- internal/tlscodec
-storage/badger                 <- internal/secret internal/tlscodec storage/backup storage/fence storage/move
+storage/badger                 <- internal/filelock internal/secret internal/tlscodec storage/backup storage/fence storage/move
 storage/badger/allowances      <- internal/tlscodec privacypass/attester storage/badger storage/move
 storage/badger/badgertest      <- storage/badger storage/storagetest storage/storagetest/faults
 storage/badger/groups          <- pseudods/ds pseudods/wire storage/badger storage/move

@@ -20,6 +20,9 @@ func Try(path string) (*Lock, error) {
 	return open(path, os.O_RDWR|os.O_CREATE, try)
 }
 
+// TryDir is Try for a directory, which must be there. It leaves nothing in it.
+func TryDir(path string) (*Lock, error) { return open(path, os.O_RDONLY, try) }
+
 // Wait locks such a file as soon as nobody else has it.
 func Wait(path string) (*Lock, error) {
 	return open(path, os.O_RDWR|os.O_CREATE, wait)

@@ -52,6 +52,9 @@ func TestOneAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := TryDir(dir); !errors.Is(err, ErrLocked) {
+		t.Errorf("a locked directory: %v", err)
+	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}

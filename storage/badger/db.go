@@ -12,6 +12,7 @@ import (
 	engine "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"github.com/pseudods/pseudods/internal/filelock"
 	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/storage/fence"
 )
@@ -178,28 +179,56 @@ func Open(cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// newFile is the text of the engine's error for a log that it finds empty. It is not
-// wrapped.
-const newFile = "Create a new file"
-
 // lockText is in the text of the engine's error for a directory that another
 // process has open. It is not wrapped.
 const lockText = "Cannot acquire directory lock"
 
-// maxEmpty is how many logs may be found empty: a crash leaves one of each kind,
-// and one more if the engine is killed again while it is opened.
-const maxEmpty = 8
+// openEngine opens the engine's files.
+func openEngine(dir string, key secret.Bytes) (*engine.DB, error) {
+	if err := dropEmptyLogs(dir); err != nil {
+		return nil, err
+	}
+	e, err := engine.OpenManaged(encrypted(engineOptions(dir), key))
+	return e, keyError(err)
+}
 
-// openEngine opens the engine's files. A crash between the making of a log and its
-// first octet leaves an empty one. The engine completes that when it finds it, and
-// then fails all the same; the next time it opens.
-func openEngine(dir string, key secret.Bytes) (e *engine.DB, err error) {
-	for range maxEmpty {
-		if e, err = engine.OpenManaged(encrypted(engineOptions(dir), key)); err == nil || !strings.HasSuffix(err.Error(), newFile) {
-			break
+// dropEmptyLogs removes what a crash between the making of a log and its first octet
+// left. The engine would complete such a log and then fail all the same, with its
+// other files open and mapped until the process ends.
+func dropEmptyLogs(dir string) error {
+	if empty, err := emptyLogs(dir); err != nil || len(empty) == 0 {
+		return err
+	}
+	// What is empty without the lock may be another's that is about to be written.
+	lock, err := filelock.TryDir(dir)
+	if errors.Is(err, filelock.ErrLocked) {
+		return nil // the engine says that it is in use
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	empty, err := emptyLogs(dir)
+	for _, path := range empty {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+func emptyLogs(dir string) (paths []string, err error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if ext := filepath.Ext(f.Name()); ext != ".mem" && ext != ".vlog" {
+			continue
+		}
+		if info, err := f.Info(); err == nil && info.Size() == 0 {
+			paths = append(paths, filepath.Join(dir, f.Name()))
 		}
 	}
-	return e, keyError(err)
+	return paths, nil
 }
 
 // begin checks format and fence, and moves into the tables what a crash left in

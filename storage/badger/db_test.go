@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -188,9 +189,9 @@ func TestFormatIsRefused(t *testing.T) {
 	open(t, badger.Config{Dir: dir})
 }
 
-// TestEmptyLogsOfACrashAreCompleted: kill -9 between the making of the engine's
-// logs and their first octet.
-func TestEmptyLogsOfACrashAreCompleted(t *testing.T) {
+// TestEmptyLogsOfACrash: kill -9 between the making of the engine's logs and their
+// first octet. The next one opens, and leaves no file open when it is closed.
+func TestEmptyLogsOfACrash(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	db := open(t, badger.Config{Dir: dir})
 	mustPut(t, db, "a", "1")
@@ -207,5 +208,32 @@ func TestEmptyLogsOfACrashAreCompleted(t *testing.T) {
 		wantValue(t, db, "a", "1")
 		mustPut(t, db, strconv.Itoa(n), "2")
 		wantValue(t, db, strconv.Itoa(n), "2")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantNoFileOpen(t, dir)
+}
+
+// wantNoFileOpen tells which files below dir this process has open or mapped.
+func wantNoFileOpen(t *testing.T, dir string) {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Skipf("open files cannot be listed: %v", err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, dir) {
+			t.Errorf("mapped: %s", line)
+		}
+	}
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if name, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(name, dir) {
+			t.Errorf("open: %s", name)
+		}
 	}
 }
