@@ -145,6 +145,30 @@ func TestTornFrameIsNone(t *testing.T) {
 	}
 }
 
+// TestTornHeaderIsNone: power was lost while the next journal was made, and one of
+// the sectors of its first block was not written, or all were.
+func TestTornHeaderIsNone(t *testing.T) {
+	const sector = 512
+	dir := t.TempDir()
+	db := open(t, badger.Config{Dir: dir})
+	mustPut(t, db, "a", "1")
+	left := crashed(t, dir)
+	sectors := len(badger.Journal) / sector
+	for lost := range sectors + 1 {
+		b := bytes.Clone(badger.Journal)
+		if lost < sectors {
+			clear(b[lost*sector : (lost+1)*sector])
+		}
+		torn := crashed(t, left)
+		if err := os.WriteFile(filepath.Join(torn, "00000099.journal"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, badger.Config{Dir: torn})
+		wantValue(t, again, "a", "1")
+		again.Close()
+	}
+}
+
 // TestDamagedJournalIsNoticed: a batch that was answered, and of which an octet
 // changed, is not passed over in silence.
 func TestDamagedJournalIsNoticed(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // cut short damages no frame that was answered.
 const (
 	journalBlock   = 4096
-	journalMagic   = "pdsjournal\x00\x01"
+	journalMagic   = "pdsjournal\x00\x02"
 	journalIDSize  = 16
 	frameHeader    = 4 + 4 + 8 + 8                        // length of the body, checksum, numbers of the batch before and of the batch
 	maxFrame       = maxBatch + 2*LargeRequest + frameTag // of the body: the last request goes in whole
@@ -29,12 +29,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // an earlier use of the same blocks are none.
 type journalID [journalIDSize]byte
 
-// marshalJournal returns the header block: magic, id, zeros, checksum.
+// marshalJournal returns the header block: magic, id, checksum, zeros. All but the
+// zeros is in one sector, which a disk that loses power has written or has not.
 func marshalJournal(id journalID) []byte {
-	b := make([]byte, journalBlock)
-	copy(b[copy(b, journalMagic):], id[:])
-	binary.BigEndian.PutUint32(b[journalBlock-4:], crc32.Checksum(b[:journalBlock-4], castagnoli))
-	return b
+	b := append(make([]byte, 0, journalBlock), journalMagic...)
+	b = append(b, id[:]...)
+	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return b[:journalBlock]
 }
 
 func parseJournal(b []byte) (id journalID, err error) {
