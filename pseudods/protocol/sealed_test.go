@@ -141,9 +141,9 @@ func (s *sealing) segments() {
 	}
 	for _, kem := range []wire.KEM{wire.X25519, wire.XWing} {
 		key := hpkeKey(kem, "segment key")
-		segment, output, err := seal.NewSegment(key.Public(), queue)
+		begun, output, err := seal.NewSegment(key.Public(), queue)
 		check(err)
-		name := "segment"
+		segment, name := begun.Segment(), "segment"
 		if kem == wire.XWing {
 			name = "segment under X-Wing"
 		}

@@ -60,8 +60,9 @@ type Config struct {
 	// Inline is the size in octets up to which a payload is stored with each
 	// entry instead of once. Default 272, the smallest padded payload.
 	Inline int
-	// CacheAddresses and CacheSegments bound memory: 1<<17 opened addresses of
-	// about 200 octets, and 1<<15 segment keys of about 1 KB.
+	// CacheAddresses and CacheSegments bound memory: 1<<18 opened addresses of
+	// about 200 octets, and 1<<18 segment keys of about 300. The half that was used
+	// last is always there; what is not costs a public-key operation.
 	CacheAddresses, CacheSegments int
 
 	// MaxWait is the longest a read waits. Default 55 s.
@@ -94,8 +95,8 @@ func (c *Config) validate() error {
 	orDefault(&c.SegmentEntries, 1000)
 	orDefault(&c.SegmentAge, time.Hour)
 	orDefault(&c.Inline, 272)
-	orDefault(&c.CacheAddresses, 1<<17)
-	orDefault(&c.CacheSegments, 1<<15)
+	orDefault(&c.CacheAddresses, 1<<18)
+	orDefault(&c.CacheSegments, 1<<18)
 	orDefault(&c.MaxWait, 55*time.Second)
 	orDefault(&c.MaxReaders, 1<<17)
 	orDefault(&c.MaxAhead, 5*time.Minute)

@@ -32,6 +32,7 @@ type Service struct {
 	together  Together // nil if payloads are stored by themselves
 	addresses *generations[[32]byte, place]
 	segments  *generations[wire.QueueID, *segment]
+	ready     ready
 	pushed    *generations[wire.QueueID, struct{}]
 	nonces    *nonces
 	readers   readers
@@ -90,6 +91,7 @@ func (s *Service) Watch(ctx context.Context) error {
 func (s *Service) Maintain(ctx context.Context) error {
 	now := s.cfg.Now()
 	s.segments.expire(now)
+	s.ready.expire(&s.cfg, now)
 	today := dayOf(now)
 	ago := func(days uint64) Day { return today - Day(min(days, uint64(today))) }
 	expire := func(ctx context.Context) error {

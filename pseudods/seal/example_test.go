@@ -23,7 +23,7 @@ func Example() {
 
 	// The queue service seals what it got to the queue's owner.
 	segment, kemOutput, _ := seal.NewSegment(owner.Public(), queue)
-	ciphertext, _ := segment.Seal(0, &wire.Item{Kind: wire.ItemDelivery, Address: address, Stream: address, Entry: entry, Inline: payload})
+	ciphertext, _ := segment.Segment().Seal(0, &wire.Item{Kind: wire.ItemDelivery, Address: address, Stream: address, Entry: entry, Inline: payload})
 	page := &wire.QueuePage{
 		Segments: []wire.Segment{{Start: 1, KEMOutput: kemOutput}},
 		Entries:  []wire.QueueEntry{{Seq: 1, Segment: 1, Ciphertext: ciphertext}},

@@ -15,7 +15,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	ciphertext, err := segment.Seal(0, &wire.Item{Kind: wire.ItemOffer})
+	ciphertext, err := segment.Segment().Seal(0, &wire.Item{Kind: wire.ItemOffer})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -233,11 +233,11 @@ func TestPaddedSize(t *testing.T) {
 func TestSegment(t *testing.T) {
 	for _, kem := range kems {
 		owner, queue := key(t, kem), wire.QueueID{1}
-		s, kemOutput, err := seal.NewSegment(owner.Public(), queue)
+		k, kemOutput, err := seal.NewSegment(owner.Public(), queue)
 		if err != nil {
 			t.Fatal(err)
 		}
-		item := &wire.Item{Kind: wire.ItemDelivery, Address: wire.AddressID{2}, Stream: wire.AddressID{2}, Inline: []byte("payload")}
+		s, item := k.Segment(), &wire.Item{Kind: wire.ItemDelivery, Address: wire.AddressID{2}, Stream: wire.AddressID{2}, Inline: []byte("payload")}
 		ciphertext, err := s.Seal(7, item)
 		if err != nil {
 			t.Fatal(err)
