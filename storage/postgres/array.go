@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -33,133 +32,96 @@ func registerArrays(m *pgtype.Map) {
 // PlanEncode implements [pgtype.Codec].
 func (c arrayCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
 	if format == pgtype.BinaryFormatCode {
-		switch value.(type) {
-		case [][16]byte:
-			if c.element == pgtype.UUIDOID {
-				return encodeUUIDs{}
-			}
-		case [][]byte:
-			if c.element == pgtype.ByteaOID {
-				return encodeOctets{}
-			}
-		case []int32:
-			if c.element == pgtype.Int4OID {
-				return encodeInt4s{}
-			}
-		case []int64:
-			if c.element == pgtype.Int8OID {
-				return encodeInt8s{}
-			}
-		case []*int64:
-			if c.element == pgtype.Int8OID {
-				return encodeInt8sOrNull{}
+		for _, p := range plans[c.element] {
+			if p.takes(value) {
+				return p
 			}
 		}
 	}
 	return c.Codec.PlanEncode(m, oid, format, value)
 }
 
-// appendArray begins an array of one dimension, as array_recv of the server takes it:
-// dimensions, whether there are nulls, type, length and first subscript. Each element
-// follows behind its length. The buffer has room then for so many octets more.
-func appendArray(buf []byte, element uint32, n, octets int, nulls uint32) []byte {
-	buf = slices.Grow(buf, 20+octets)
-	for _, field := range [...]uint32{1, nulls, element, uint32(n), 1} {
+// plans are the ways to encode arrays, by type of element.
+var plans = map[uint32][]interface {
+	pgtype.EncodePlan
+	takes(value any) bool
+}{
+	pgtype.UUIDOID: {arrayPlan[[16]byte]{
+		pgtype.UUIDOID,
+		func([16]byte) int { return 16 },
+		func(buf []byte, v [16]byte) []byte { return append(buf, v[:]...) },
+	}},
+	pgtype.ByteaOID: {arrayPlan[[]byte]{
+		pgtype.ByteaOID,
+		func(v []byte) int {
+			if v == nil {
+				return null
+			}
+			return len(v)
+		},
+		func(buf []byte, v []byte) []byte { return append(buf, v...) },
+	}},
+	pgtype.Int4OID: {arrayPlan[int32]{
+		pgtype.Int4OID,
+		func(int32) int { return 4 },
+		func(buf []byte, v int32) []byte { return binary.BigEndian.AppendUint32(buf, uint32(v)) },
+	}},
+	pgtype.Int8OID: {arrayPlan[int64]{
+		pgtype.Int8OID,
+		func(int64) int { return 8 },
+		func(buf []byte, v int64) []byte { return binary.BigEndian.AppendUint64(buf, uint64(v)) },
+	}, arrayPlan[*int64]{
+		pgtype.Int8OID,
+		func(v *int64) int {
+			if v == nil {
+				return null
+			}
+			return 8
+		},
+		func(buf []byte, v *int64) []byte { return binary.BigEndian.AppendUint64(buf, uint64(*v)) },
+	}},
+}
+
+// null is the size of an element that is NULL.
+const null = -1
+
+// arrayPlan encodes slices of T.
+type arrayPlan[T any] struct {
+	element uint32
+	size    func(T) int // octets, or null
+	put     func(buf []byte, v T) []byte
+}
+
+func (arrayPlan[T]) takes(value any) bool {
+	_, ok := value.([]T)
+	return ok
+}
+
+// Encode appends an array of one dimension, as array_recv of the server takes it:
+// dimensions, whether there are nulls, type, length and first subscript, and then each
+// element behind its size.
+func (p arrayPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
+	values := value.([]T)
+	if values == nil {
+		return nil, nil
+	}
+	octets, nulls := 20, uint32(0)
+	for _, v := range values {
+		if n := p.size(v); n == null {
+			nulls, octets = 1, octets+4
+		} else {
+			octets += 4 + n
+		}
+	}
+	buf = slices.Grow(buf, octets)
+	for _, field := range [...]uint32{1, nulls, p.element, uint32(len(values)), 1} {
 		buf = binary.BigEndian.AppendUint32(buf, field)
 	}
-	return buf
-}
-
-// null is the length of an element that is NULL.
-const null = math.MaxUint32
-
-type encodeUUIDs struct{}
-
-func (encodeUUIDs) Encode(value any, buf []byte) ([]byte, error) {
-	values := value.([][16]byte)
-	if values == nil {
-		return nil, nil
-	}
-	buf = appendArray(buf, pgtype.UUIDOID, len(values), 20*len(values), 0)
-	for i := range values {
-		buf = append(binary.BigEndian.AppendUint32(buf, 16), values[i][:]...)
-	}
-	return buf, nil
-}
-
-// encodeOctets passes nil as NULL.
-type encodeOctets struct{}
-
-func (encodeOctets) Encode(value any, buf []byte) ([]byte, error) {
-	values := value.([][]byte)
-	if values == nil {
-		return nil, nil
-	}
-	size, nulls := 4*len(values), uint32(0)
 	for _, v := range values {
-		if size += len(v); v == nil {
-			nulls = 1
+		n := p.size(v)
+		if buf = binary.BigEndian.AppendUint32(buf, uint32(n)); n != null {
+			buf = p.put(buf, v)
 		}
-	}
-	buf = appendArray(buf, pgtype.ByteaOID, len(values), size, nulls)
-	for _, v := range values {
-		if v == nil {
-			buf = binary.BigEndian.AppendUint32(buf, null)
-			continue
-		}
-		buf = append(binary.BigEndian.AppendUint32(buf, uint32(len(v))), v...)
-	}
-	return buf, nil
-}
-
-type encodeInt4s struct{}
-
-func (encodeInt4s) Encode(value any, buf []byte) ([]byte, error) {
-	values := value.([]int32)
-	if values == nil {
-		return nil, nil
-	}
-	buf = appendArray(buf, pgtype.Int4OID, len(values), 8*len(values), 0)
-	for _, v := range values {
-		buf = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(buf, 4), uint32(v))
-	}
-	return buf, nil
-}
-
-type encodeInt8s struct{}
-
-func (encodeInt8s) Encode(value any, buf []byte) ([]byte, error) {
-	values := value.([]int64)
-	if values == nil {
-		return nil, nil
-	}
-	buf = appendArray(buf, pgtype.Int8OID, len(values), 12*len(values), 0)
-	for _, v := range values {
-		buf = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(buf, 8), uint64(v))
-	}
-	return buf, nil
-}
-
-type encodeInt8sOrNull struct{}
-
-func (encodeInt8sOrNull) Encode(value any, buf []byte) ([]byte, error) {
-	values := value.([]*int64)
-	if values == nil {
-		return nil, nil
-	}
-	nulls := uint32(0)
-	for _, v := range values {
-		if v == nil {
-			nulls = 1
-		}
-	}
-	buf = appendArray(buf, pgtype.Int8OID, len(values), 12*len(values), nulls)
-	for _, v := range values {
-		if v == nil {
-			buf = binary.BigEndian.AppendUint32(buf, null)
-			continue
-		}
-		buf = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(buf, 8), uint64(*v))
 	}
 	return buf, nil
 }
