@@ -137,3 +137,36 @@ func TestRestoreOlderCopy(t *testing.T) {
 		t.Fatalf("took %q from a restored backup", got)
 	}
 }
+
+// TestDeliveryIsOneBatch: a message to a hundred queues is synced once, payload
+// included.
+func TestDeliveryIsOneBatch(t *testing.T) {
+	ctx, site := t.Context(), newSite(t)
+	s, err := site.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	entries := make([]qs.Append, 100)
+	for i := range entries {
+		entries[i] = qs.Append{Queue: wire.QueueID{byte(i)}, Mark: qs.Mark{byte(i), 1}, Number: 1, KEMOutput: make([]byte, 32), Ciphertext: make([]byte, 272)}
+		_, err := s.CreateQueue(ctx, entries[i].Queue, 1, qs.Queue{SegmentKey: wire.HPKEKey{KEM: wire.X25519, Public: make([]byte, 32)},
+			Settings: wire.QueueSettings{Version: 1, MaxEntries: 9, MaxBytes: 1 << 20, TTLDays: 9}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := site.DB().Stats().Batches
+	results, err := s.(qs.Together).AppendPayload(ctx, 1, wire.PayloadID{0, 0, 0, 9}, make([]byte, 1<<10), len(entries), entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Outcome != wire.Delivered || !r.Fresh {
+			t.Fatalf("results %+v", results)
+		}
+	}
+	if n := site.DB().Stats().Batches - before; n != 1 {
+		t.Errorf("%d batches", n)
+	}
+}
