@@ -18,8 +18,8 @@ type Deliverer interface {
 
 // DispatcherConfig configures a [Dispatcher]. Zero values mean the defaults.
 type DispatcherConfig struct {
-	// Workers deliver at a time. Default 64, and 16 from a [Shared] store, where each
-	// call takes one of few connections.
+	// Workers deliver at a time to each provider. Default 64, and 16 from a [Shared]
+	// store, where each call takes one of few connections.
 	Workers int
 	// Retry is the pause after a first failure; it doubles up to MaxRetry.
 	// Defaults 100 ms and 30 s.
@@ -31,11 +31,11 @@ type DispatcherConfig struct {
 
 // Dispatcher takes messages from the store to the queue services. Each lane, the
 // messages of one group for one provider, is delivered in order, one message at
-// a time; a provider that fails holds up no other. A message is removed when all
-// of its deliveries were answered: a crash before that repeats them, which the
-// queue services know by their numbers. So no message has a lease: two
-// dispatchers of one store do double work and nothing wrong. Where processes share
-// a store each has one, so that the others go on when it ends, see [Shared].
+// a time; a provider that fails or does not answer holds up no other. A message is
+// removed when all of its deliveries were answered: a crash before that repeats
+// them, which the queue services know by their numbers. So no message has a lease:
+// two dispatchers of one store do double work and nothing wrong. Where processes
+// share a store each has one, so that the others go on when it ends, see [Shared].
 //
 // A recipient whose queue is full, revoked or gone misses the message, and sees
 // a gap in the sequence if it reads on.
@@ -43,7 +43,7 @@ type Dispatcher struct {
 	service *Service
 	to      Deliverer
 	cfg     DispatcherConfig
-	slots   chan struct{}
+	gates   gates // by provider, and "" for lanes of which it is not known
 
 	// mu guards what follows.
 	mu     sync.Mutex
@@ -63,7 +63,7 @@ func NewDispatcher(s *Service, to Deliverer, cfg DispatcherConfig) *Dispatcher {
 	orDefault(&cfg.Workers, workers)
 	orDefault(&cfg.Retry, 100*time.Millisecond)
 	orDefault(&cfg.MaxRetry, 30*time.Second)
-	return &Dispatcher{service: s, to: to, cfg: cfg, slots: make(chan struct{}, cfg.Workers), lanes: map[Ref]bool{}, parked: map[Ref]bool{}}
+	return &Dispatcher{service: s, to: to, cfg: cfg, gates: gates{most: cfg.Workers}, lanes: map[Ref]bool{}, parked: map[Ref]bool{}}
 }
 
 // Wake tells that messages wait in lanes. It does not block.
@@ -154,14 +154,20 @@ func (d *Dispatcher) wakeAll(ctx context.Context) error {
 	}
 }
 
+// course is how far the messages of a lane were delivered.
+type course struct {
+	Ref
+	first  uint64 // number of the first that waits; 0 if it is to be looked up
+	domain string // of the provider; empty until a message was opened
+}
+
 // serve delivers the messages of a lane until none is left.
 func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
 	pause := d.cfg.Retry
-	first := uint64(0)
+	c := &course{Ref: ref}
 	for ctx.Err() == nil {
-		var err error
-		first, err = d.next(ctx, ref, first)
-		if err != nil {
+		if err := d.next(ctx, c); err != nil {
+			c.first = 0 // others may have gone on meanwhile
 			// Jitter keeps the lanes of a provider that comes back apart.
 			select {
 			case <-ctx.Done():
@@ -170,7 +176,7 @@ func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
 			pause = min(2*pause, d.cfg.MaxRetry)
 			continue
 		}
-		if pause = d.cfg.Retry; first > 0 {
+		if pause = d.cfg.Retry; c.first > 0 {
 			continue
 		}
 		d.mu.Lock()
@@ -184,42 +190,51 @@ func (d *Dispatcher) serve(ctx context.Context, ref Ref) {
 	}
 }
 
-// next delivers the first message of a lane, whose number is looked up if it is
-// not known, and returns that of the one that is first then, 0 if none waits. After
-// an error it is to be looked up: others may have gone on meanwhile.
-func (d *Dispatcher) next(ctx context.Context, ref Ref, first uint64) (_ uint64, err error) {
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	case <-ctx.Done():
-		return 0, ctx.Err()
+// next delivers the first message of a lane and goes on to that which is first then.
+// It may find out which provider it is for and leave it at that.
+func (d *Dispatcher) next(ctx context.Context, c *course) error {
+	leave, err := d.gates.enter(ctx, c.domain)
+	if err != nil {
+		return err
 	}
+	defer func() { leave() }()
 	store := d.service.cfg.Store
-	if first == 0 {
-		if first, err = store.First(ctx, ref.Group, ref.Lane); err != nil || first == 0 {
-			return 0, err
+	if c.first == 0 {
+		if c.first, err = store.First(ctx, c.Group, c.Lane); err != nil || c.first == 0 {
+			return err
 		}
 	}
-	at := place{ref, first}
+	at := place{c.Ref, c.first}
 	p := d.service.hand.get(at)
 	if p == nil {
-		m, err := store.Message(ctx, ref.Group, ref.Lane, first)
+		m, err := store.Message(ctx, c.Group, c.Lane, c.first)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if m == nil { // another process has delivered it
-			return store.First(ctx, ref.Group, ref.Lane)
+			c.first, err = store.First(ctx, c.Group, c.Lane)
+			return err
 		}
-		if p, err = d.service.openMessage(ref.Group, m); err != nil {
-			return 0, err
+		if p, err = d.service.openMessage(c.Group, m); err != nil {
+			return err
 		}
+	}
+	if c.domain != p.domain {
+		c.domain = p.domain
+		// Whoever waits for a provider neither keeps a message nor those of others.
+		there, ok := d.gates.try(c.domain)
+		if !ok {
+			return nil
+		}
+		leave()
+		leave = there
 	}
 	outcomes := map[wire.Outcome]int{}
 	var lost losses
 	for s := range p.portions() {
 		report, err := d.to.Deliver(ctx, p.domain, &s.Delivery)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for _, o := range report {
 			outcomes[o]++
@@ -227,17 +242,16 @@ func (d *Dispatcher) next(ctx context.Context, ref Ref, first uint64) (_ uint64,
 		lost = append(lost, s.lost(report)...)
 	}
 	if len(lost) > 0 {
-		if err := d.service.note(ctx, ref.Group, lost); err != nil {
-			return 0, err
+		if err := d.service.note(ctx, c.Group, lost); err != nil {
+			return err
 		}
 	}
-	next, err := store.Done(ctx, ref.Group, ref.Lane, first)
-	if err != nil {
-		return 0, err
+	if c.first, err = store.Done(ctx, c.Group, c.Lane, c.first); err != nil {
+		return err
 	}
 	d.service.hand.drop(at)
 	if d.cfg.Report != nil {
 		d.cfg.Report(outcomes)
 	}
-	return next, nil
+	return nil
 }

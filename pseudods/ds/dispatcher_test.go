@@ -86,3 +86,71 @@ func TestINV06AnotherProcessIsFaster(t *testing.T) {
 	d := ds.NewDispatcher(r.ds, r.mail, ds.DispatcherConfig{Retry: time.Millisecond})
 	r.runUntil(d, func() bool { return len(r.mail.boxes[string(all[0].address.Address.Sealed.Ciphertext)].items) == 1 })
 }
+
+// hanging is mail of which one provider takes deliveries and does not answer.
+type hanging struct {
+	*mail
+	domain string
+	held   chan struct{} // one for each
+}
+
+func (h *hanging) Deliver(ctx context.Context, domain string, d *wire.Delivery) (wire.DeliveryReport, error) {
+	if domain == h.domain {
+		h.held <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.mail.Deliver(ctx, domain, d)
+}
+
+// TestINV06HangingProviderHoldsUpNoOther: as many deliveries as there are workers wait
+// for a provider, and as many lanes again; a message for another goes out meanwhile,
+// also if its lane was not known before.
+func TestINV06HangingProviderHoldsUpNoOther(t *testing.T) {
+	const workers = 3
+	r := newRig(t, nil)
+	here := r.founded(1)[0]
+	h := &hanging{r.mail, "away.example", make(chan struct{}, 100)}
+	d := ds.NewDispatcher(r.ds, h, ds.DispatcherConfig{Workers: workers, Retry: time.Millisecond})
+	r.cfg.Wake = d.Wake
+	r.restart()
+	for range 2*workers + 1 {
+		c := r.person("somebody", h.domain)
+		r.ok(r.call(c.createRequest(), new(wire.Accepted)))
+		r.ok(c.send("to nobody"))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for range workers {
+			<-h.held
+		}
+		if here.send("meanwhile") != nil {
+			cancel()
+		}
+	}()
+	go func() {
+		select {
+		case <-time.After(10 * time.Second):
+			t.Error("nothing went out")
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	done := make(chan struct{})
+	go func() { defer close(done); d.Run(ctx) }()
+	for ctx.Err() == nil {
+		r.mail.mu.Lock()
+		arrived := len(r.mail.boxes[string(here.address.Address.Sealed.Ciphertext)].items)
+		r.mail.mu.Unlock()
+		if arrived == 1 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if n := len(h.held); n > 0 {
+		t.Errorf("%d more deliveries than workers were handed to the provider", n)
+	}
+	cancel()
+	<-done
+}

@@ -137,12 +137,13 @@ func (c *Courier) Run(ctx context.Context, report func(error)) {
 }
 
 // Round sends once what is due. What goes wrong with one verdict does not hold up
-// the others. Where processes share the store it sends while the duty is this one's.
+// the others; of an issuer that fails, the rest of its verdicts wait for the next round, so
+// that one which does not answer takes the time of one. Where processes share the store it sends while the duty is this one's.
 func (c *Courier) Round(ctx context.Context) (failures error) {
 	if mine, err := c.docket.claim(ctx, Sending, dutyLease); err != nil || !mine {
 		return err
 	}
-	there := map[CaseID]bool{}
+	there, away := map[CaseID]bool{}, map[string]bool{}
 	for from, more := (CaseID{}), true; more; {
 		var list []Outgoing
 		var err error
@@ -151,7 +152,7 @@ func (c *Courier) Round(ctx context.Context) (failures error) {
 		}
 		for i := range list {
 			there[list[i].ID] = true
-			failures = errors.Join(failures, c.send(ctx, &list[i]))
+			failures = errors.Join(failures, c.send(ctx, &list[i], away))
 		}
 		if len(list) == 0 {
 			break
@@ -166,9 +167,9 @@ func (c *Courier) Round(ctx context.Context) (failures error) {
 	return failures
 }
 
-// send sends a verdict if it is due. It is forgotten after the issuer has taken it:
+// send sends a verdict if it is due and its issuer is not away. It is forgotten after the issuer has taken it:
 // a crash in between sends it once more, and the issuer knows it.
-func (c *Courier) send(ctx context.Context, o *Outgoing) error {
+func (c *Courier) send(ctx context.Context, o *Outgoing, away map[string]bool) error {
 	d, now := c.docket, c.docket.cfg.Now()
 	if f, ok := c.failed[o.ID]; ok && now.Before(f.again) {
 		return nil
@@ -177,7 +178,7 @@ func (c *Courier) send(ctx context.Context, o *Outgoing) error {
 	if err != nil {
 		return err
 	}
-	if now.Before(due) {
+	if now.Before(due) || away[v.Issuer] {
 		return nil
 	}
 	// Again before each: the sending of one may take as long as a claim holds.
@@ -199,6 +200,7 @@ func (c *Courier) send(ctx context.Context, o *Outgoing) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		default:
+			away[v.Issuer] = true
 			f := c.failed[o.ID]
 			f.wait = min(max(2*f.wait, c.cfg.First), c.cfg.Longest)
 			// Up to half as much more, so that verdicts do not come together.

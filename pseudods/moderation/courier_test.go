@@ -92,6 +92,27 @@ func TestVerdictsAreSentAgain(t *testing.T) {
 	}
 }
 
+// TestAwayIssuerIsTriedOnce: of many verdicts for an issuer that fails each round
+// tries one, and all arrive when it is back.
+func TestAwayIssuerIsTriedOnce(t *testing.T) {
+	r, to := newRig(t, nil), &issuer{fail: errors.New("away")}
+	const n = 5
+	for i := range byte(n) {
+		r.uphold(i)
+	}
+	c := courier(r, to)
+	r.round(c)
+	r.want(moderation.VerdictDelayed, 1)
+	r.round(c)
+	r.want(moderation.VerdictDelayed, 2)
+	to.fail = nil
+	r.pass(10 * time.Minute)
+	r.round(c)
+	if len(to.got) != n {
+		t.Errorf("%d verdicts", len(to.got))
+	}
+}
+
 func TestVerdictsAreGivenUp(t *testing.T) {
 	r, to := newRig(t, nil), &issuer{fail: fmt.Errorf("status 403: %w", attester.ErrVerdictForged)}
 	r.uphold(1)

@@ -143,7 +143,7 @@ type DSConfig struct {
 	PerLeaf    Rate     `json:"per_leaf"`
 	IdleDays   int      `json:"idle_days"`
 	ReportDays int      `json:"report_days"`
-	// Workers deliver to queue services at a time. Default 64, and 16 with stores in
+	// Workers deliver to each queue service at a time. Default 64, and 16 with stores in
 	// PostgreSQL.
 	Workers int `json:"workers"`
 	// Retain is that of ds.Config, for programs of organisations that must keep
