@@ -16,7 +16,7 @@ var reportScenarios = []Scenario{
 			"is refused, each report costs a token of a class of its own, and one for the same messages is taken once. Members do not show what could not be reported. However many are " +
 			"upheld within an epoch, the account is cut as by the heaviest alone, from the next epoch on.",
 		Residual: "The service can frank what nobody sent under a pseudonym of its choice, but not name somebody whose key has not signed that pseudonym. Messages of bare pseudonyms " +
-			"and to one member cannot be reported. Whoever shows some of a conversation leaves out the rest. Different messages of one person make different reports.",
+			"and to one member cannot be reported. Whoever shows some of a conversation leaves out the rest. Different messages of one person, or different sets of them, make different reports, each at its price, and each is looked at.",
 		Mitigations: []MitigationID{Franking, IdentityLink, TokenPrice, LeafLimit, Cuts},
 		Tests: join(in("pseudods/ds", "TestReportsThatProveNothing", "TestReportTakesAMember", "TestINV04ReportIsTakenOnce", "TestMessagesAreFranked", "TestTagIsRequired"),
 			in("pseudods/seal", "TestTagOpensInItsPlaceAlone", "TestTagHasOneReading", "TestFrankIsForItsContextAlone"),
