@@ -119,7 +119,8 @@ func (s *Service) namePayload(m *sending) error {
 }
 
 // sealItems makes the entries for those recipients that are known. Those whose
-// queues are not there are so no more after it.
+// queues are not there, or have a key that nothing can be sealed to, are so no more
+// after it: one queue must not hold up the others' entries.
 func (s *Service) sealItems(ctx context.Context, m *sending) ([]Append, error) {
 	all := make([]Append, len(m.recipients))
 	var failed atomic.Pointer[error]
@@ -135,7 +136,7 @@ func (s *Service) sealItems(ctx context.Context, m *sending) ([]Append, error) {
 		} else {
 			item.Inline = m.payload
 		}
-		if err := s.sealItem(ctx, &all[i], &item); errors.Is(err, ErrNotFound) {
+		if err := s.sealItem(ctx, &all[i], &item); errors.Is(err, ErrNotFound) || errors.Is(err, seal.ErrKey) {
 			m.known[i] = false
 		} else if err != nil {
 			reason := err // which alone is allocated

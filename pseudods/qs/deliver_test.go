@@ -334,3 +334,23 @@ func TestConfigIsChecked(t *testing.T) {
 	_, err := r.service.Create(r.ctx, &wire.CreateQueue{SegmentKey: wire.HPKEKey{KEM: wire.X25519}})
 	r.want(err, qs.ErrKey)
 }
+
+// TestKeyOfLowOrder: a queue whose segment key nothing can be encapsulated to holds
+// up no delivery to others.
+func TestKeyOfLowOrder(t *testing.T) {
+	r := newRig(t, nil)
+	bad := wire.HPKEKey{KEM: wire.X25519, Public: make([]byte, 32)}
+	mallory, bob := r.newOwner(wire.QueueSettings{}), r.newOwner(wire.QueueSettings{})
+	_, err := r.service.Create(r.ctx, &wire.CreateQueue{OwnerKey: [32]byte(r.newSigner().Public()), SegmentKey: bad})
+	r.want(err, qs.ErrKey)
+
+	key := [32]byte(r.newSigner().Public())
+	mallory.queue = wire.QueueIDOf(key[:])
+	_, err = r.cfg.Store.CreateQueue(r.ctx, mallory.queue, 1, qs.Queue{OwnerKey: key, SegmentKey: bad})
+	r.must(err)
+	g := r.newGroup(mallory, bob)
+	g.deliver(g.delivery([]byte("hello")), wire.UnknownAddress, wire.Delivered)
+	if got := bob.read(); len(got) != 1 || got[0].message != "hello" {
+		t.Errorf("read %v", got)
+	}
+}

@@ -77,9 +77,10 @@ func parsePublic(k *wire.HPKEKey) (hpke.PublicKey, error) {
 	return public, nil
 }
 
-// CheckKey fails with [ErrKey] unless k is a well-formed public key.
+// CheckKey fails with [ErrKey] unless k is a public key that can be sealed to. One of
+// low order parses, and is found by encapsulating to it.
 func CheckKey(k *wire.HPKEKey) error {
-	_, err := parsePublic(k)
+	_, _, err := sealTo(k, "", nil, nil)
 	return err
 }
 
