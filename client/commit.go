@@ -78,9 +78,8 @@ func (g *Group) commit(ctx context.Context, ch *change) error {
 // request is signed by the leaf, or by the newcomer that it brings.
 func (g *Group) offer(ctx context.Context, op wire.Operation, body *wire.GroupCommit) (*wire.Accepted, error) {
 	answer, err := g.call(ctx, op, body)
-	if uncertain := new(account.UncertainError); errors.As(err, &uncertain) {
-		g.record.commit.until = uint64(uncertain.Until.Unix())
-		return nil, errors.Join(err, g.save()) // it stays pending
+	if unanswered(err) {
+		return nil, errors.Join(err, g.open(err))
 	}
 	if err != nil {
 		g.mls.Discard()
@@ -92,6 +91,14 @@ func (g *Group) offer(ctx context.Context, op wire.Operation, body *wire.GroupCo
 	}
 	g.grantAll(ctx, answer.Access)
 	return answer, nil
+}
+
+// open keeps the pending commit, as what became of it is not known.
+func (g *Group) open(err error) error {
+	if uncertain := new(account.UncertainError); errors.As(err, &uncertain) {
+		g.record.commit.until = uint64(uncertain.Until.Unix())
+	}
+	return g.save()
 }
 
 // won takes over the pending commit, which the service accepted. What came before
@@ -205,13 +212,17 @@ func (g *Group) joinInfo(p *mls.KeyPackage, info *wire.JoinInfo) ([]byte, error)
 // resolve finds out what became of a commit whose answer was lost, or that a crash
 // kept from being sent. It hands the same commit in again: the service accepts it
 // now, or refuses it because its epoch is over, by this commit or another. It fails
-// with [ErrPending] if that is not decided.
+// with [ErrPending] if that is not decided, and with [ErrNotMember] or [ErrLost] if
+// that is what the queue says.
 func (g *Group) resolve(ctx context.Context) error {
 	if g.record.commit == nil {
 		return nil
 	}
 	// The queue brings every member its own commit.
-	if err := g.c.receive(ctx, 0); err != nil || g.record.commit == nil {
+	if err := g.c.receive(ctx, 0); err != nil {
+		return err
+	}
+	if err := g.active(); err != nil || g.record.commit == nil {
 		return err
 	}
 	p := g.record.commit
@@ -219,9 +230,8 @@ func (g *Group) resolve(ctx context.Context) error {
 		return err
 	}
 	answer, err := g.call(ctx, p.op, encoded{p.body})
-	if uncertain := new(account.UncertainError); errors.As(err, &uncertain) {
-		p.until = uint64(uncertain.Until.Unix())
-		return errors.Join(err, g.save())
+	if unanswered(err) {
+		return errors.Join(err, g.open(err))
 	}
 	if err == nil {
 		if err := g.won(); err != nil {

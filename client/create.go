@@ -25,7 +25,7 @@ type GroupOptions struct {
 }
 
 // CreateGroup makes a group of one at the client's own provider. If it fails with
-// [account.ErrUncertain] the group may be there; [Client.Sync] finds out.
+// [account.ErrUncertain] or [account.ErrService] the group may be there; [Client.Sync] finds out.
 func (c *Client) CreateGroup(ctx context.Context, label string, o GroupOptions) (*Group, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +65,7 @@ func (c *Client) CreateGroup(ctx context.Context, label string, o GroupOptions) 
 	case err == nil:
 		g.state = StateActive
 		return g, g.save()
-	case errors.Is(err, account.ErrUncertain):
+	case unanswered(err):
 		return nil, err
 	}
 	return nil, errors.Join(err, g.drop())

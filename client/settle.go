@@ -15,6 +15,12 @@ func asRefusal(err error) (*wire.Error, bool) {
 	return refused, errors.As(err, &refused)
 }
 
+// unanswered reports whether a request was sent, and what it came to is not known:
+// an answer that does not decode tells nothing of it.
+func unanswered(err error) bool {
+	return errors.Is(err, account.ErrUncertain) || errors.Is(err, account.ErrService)
+}
+
 // settle does what the client owes to the group: it finds out about what was
 // uncertain, replaces the address that came with a KeyPackage, commits proposals
 // that wait, tells keys, and sends what is in the outbox. A refusal is no error:
@@ -31,7 +37,7 @@ func (g *Group) settle(ctx context.Context) error {
 			return nil
 		}
 		err := step(ctx)
-		if _, refused := asRefusal(err); refused || errors.Is(err, ErrPending) || errors.Is(err, ErrBusy) {
+		if _, refused := asRefusal(err); refused || errors.Is(err, ErrPending) || errors.Is(err, ErrBusy) || errors.Is(err, ErrNotMember) || errors.Is(err, ErrLost) {
 			return nil
 		}
 		if err != nil {
@@ -75,7 +81,7 @@ func (g *Group) bind(ctx context.Context) error {
 		return err
 	}
 	if _, err := g.call(ctx, wire.OpUpdateQueueAddress, &wire.UpdateAddress{Group: g.id, Address: *address}); err != nil {
-		if !errors.Is(err, account.ErrUncertain) {
+		if !unanswered(err) {
 			err = errors.Join(err, g.c.account.Forget(id))
 		}
 		return err

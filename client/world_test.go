@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -93,6 +94,8 @@ type person struct {
 	dir   string
 	vault *vault.Vault
 	cfg   client.Config
+	// net, if not nil, carries the client's requests from the next restart on.
+	net http.RoundTripper
 	// heard are the events so far.
 	heard []client.Event
 }
@@ -111,6 +114,9 @@ var vaultKey = secret.New(bytes.Repeat([]byte{1}, 32))
 func (p *person) open() {
 	p.vault = must(vault.Open(p.dir, vaultKey))
 	p.cfg = client.Config{Account: account.Config{Vault: p.vault, Attestor: p.w.pays(p.name), Providers: map[string]string{domain: p.w.url}}}
+	if p.net != nil {
+		p.cfg.Account.HTTP = &http.Client{Transport: p.net}
+	}
 }
 
 func (w *world) pays(name string) account.Attestor {

@@ -118,8 +118,10 @@ func (a *Account) call(ctx context.Context, p *provider, c *Call) ([]byte, error
 	defer p.purse.land(request)
 	body, err := a.transmit(ctx, service, c, request, expires)
 	if settled(err, a.cfg.Now()) {
-		if err := done(s); err != nil {
-			return nil, err
+		// What the service said counts, also if the wallet cannot be written: the
+		// request is then outstanding, and changes nothing when it is sent again.
+		if failed := done(s); err != nil && failed != nil {
+			err = errors.Join(err, failed)
 		}
 	}
 	return body, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -342,4 +343,32 @@ func TestNoTokens(t *testing.T) {
 	s.want(alice.Refill(s.ctx), account.ErrNoTokens)
 	alice.net.lose(nil)
 	s.must(alice.Call(s.ctx, c))
+}
+
+// TestAnswerThatCannotBeFiled: the disk fails when a request is answered. The answer
+// counts, and what was spent is put away later.
+func TestAnswerThatCannotBeFiled(t *testing.T) {
+	s := newSite(t)
+	s.pong()
+	alice := s.join("alice")
+	path, _, err := alice.v.File("wallet/" + domain)
+	s.must(err)
+	answer, aside := s.messages.answer, path+"-aside"
+	s.messages.answer = func(r *wire.Request) ([]byte, error) {
+		s.must(os.Rename(path, aside))
+		s.must(os.Mkdir(path, 0o700)) // which no file replaces
+		return answer(r)
+	}
+	c, got := alice.ping()
+	s.must(alice.Call(s.ctx, c))
+	if got.Sequence != 9 {
+		t.Fatalf("answer %+v", got)
+	}
+	s.messages.answer = answer
+	s.must(os.Remove(path))
+	s.must(os.Rename(aside, path))
+	s.must(alice.Refill(s.ctx))
+	if n := alice.Outstanding(); n != 0 {
+		t.Fatalf("%d outstanding", n)
+	}
 }

@@ -1,0 +1,166 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pseudods/pseudods/client"
+	"github.com/pseudods/pseudods/client/account"
+	"github.com/pseudods/pseudods/mls"
+	"github.com/pseudods/pseudods/pseudods/wire"
+)
+
+// badNet is a network between one client and the world that does what a test says.
+type badNet struct {
+	mu sync.Mutex
+	// on decides about a request of an operation, 0 for one that is none.
+	on func(wire.Operation) mishap
+}
+
+// mishap is what becomes of a request.
+type mishap int
+
+const (
+	passes  mishap = iota
+	lost           // before it arrives
+	unheard        // its answer is lost
+	garbled        // its answer says nothing that the operation answers
+)
+
+func (n *badNet) set(on func(wire.Operation) mishap) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.on = on
+}
+
+// fine is a network on which nothing happens.
+func fine(wire.Operation) mishap { return passes }
+
+// only has a mishap happen to one operation.
+func only(o wire.Operation, m mishap) func(wire.Operation) mishap {
+	return func(is wire.Operation) mishap {
+		if is == o {
+			return m
+		}
+		return passes
+	}
+}
+
+var errLost = errors.New("lost on the way")
+
+func (n *badNet) RoundTrip(r *http.Request) (*http.Response, error) {
+	var o wire.Operation
+	if r.Body != nil {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		if q, err := wire.ParseRequest(b, 1<<24); err == nil {
+			o = q.Operation
+		}
+	}
+	n.mu.Lock()
+	m := n.on(o)
+	n.mu.Unlock()
+	if m == lost {
+		return nil, errLost
+	}
+	a, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || m == passes {
+		return a, err
+	}
+	a.Body.Close()
+	if m == unheard {
+		return nil, errLost
+	}
+	b, err := mls.Marshal(&wire.Response{Body: []byte("no answer to this")})
+	if err != nil {
+		return nil, err
+	}
+	a.Body, a.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	return a, nil
+}
+
+// onBadNet has the person's client use a network that fails as it is told.
+func (p *person) onBadNet() *badNet {
+	p.w.Helper()
+	n := &badNet{on: fine}
+	p.net = n
+	p.restart()
+	return n
+}
+
+// briefly tries something for a moment.
+func briefly(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	return f(ctx)
+}
+
+// TestRemovedWhileACommitIsOpen: whoever has been removed while the answer to a
+// commit was lost hears so, whatever it does next.
+func TestRemovedWhileACommitIsOpen(t *testing.T) {
+	w := newWorld(t)
+	g, all := w.circle(client.GroupOptions{}, "alice", "bob", "carol", "dave")
+	for i, act := range []func(context.Context, *client.Group) error{
+		func(ctx context.Context, g *client.Group) error { return g.Update(ctx) },
+		func(ctx context.Context, g *client.Group) error { return g.Send(ctx, []byte("hello")) },
+		func(ctx context.Context, g *client.Group) error { return g.Leave(ctx) },
+	} {
+		p := all[1+i]
+		net := p.onBadNet()
+		p.sync()
+		net.set(func(wire.Operation) mishap { return lost })
+		if err := briefly(t.Context(), p.in(g).Update); !errors.Is(err, account.ErrUncertain) {
+			t.Fatalf("update without a network: %v", err)
+		}
+		all[0].sync()
+		all[0].ok(g.Remove(t.Context(), p.name))
+		net.set(fine)
+		if err := act(t.Context(), p.in(g)); !errors.Is(err, client.ErrNotMember) {
+			t.Errorf("%s, who was removed: %v", p.name, err)
+		}
+		if s := p.in(g).State(); s != client.StateLeft {
+			t.Errorf("%s, who was removed, is in state %d", p.name, s)
+		}
+	}
+}
+
+// TestGarbledAnswers: a service that did what it was asked for, and answers what
+// nobody can read, costs no membership.
+func TestGarbledAnswers(t *testing.T) {
+	w := newWorld(t)
+	g, all := w.circle(client.GroupOptions{}, "alice", "bob")
+	alice, bob := all[0], all[1]
+	net := bob.onBadNet()
+	bob.sync()
+	net.set(only(wire.OpUpdate, garbled))
+	if err := bob.in(g).Update(t.Context()); !errors.Is(err, account.ErrService) {
+		t.Errorf("update with a garbled answer: %v", err)
+	}
+	net.set(fine)
+	settle(all)
+	agree(g, all...)
+	alice.says(g, "still there?")
+	bob.says(g, "yes")
+	settle(all)
+	equal(t, "what bob read", bob.texts(), "alice: still there?")
+	equal(t, "what alice read", alice.texts(), "bob: yes")
+
+	net.set(only(wire.OpCreateGroup, garbled))
+	if _, err := bob.CreateGroup(t.Context(), "second", client.GroupOptions{}); !errors.Is(err, account.ErrService) {
+		t.Errorf("creation with a garbled answer: %v", err)
+	}
+	net.set(fine)
+	bob.sync()
+	if second, err := bob.Group("second"); err != nil || second.State() != client.StateActive {
+		t.Errorf("the group that was made: %v", err)
+	}
+}
