@@ -264,7 +264,7 @@ func (p *Provider) document() *httpapi.Provider {
 type pusher struct{ *Provider }
 
 // Notify implements [qs.Push].
-func (p pusher) Notify(target []byte) { p.Pushed[string(target)]++ }
+func (p pusher) Notify(target []byte, _ func()) { p.Pushed[string(target)]++ }
 
 // dispatch starts the dispatcher. It works in real time, and requests wait for it:
 // see settle.

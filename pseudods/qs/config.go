@@ -25,8 +25,9 @@ type Payments interface {
 type Push interface {
 	// Notify is called when an entry arrived in a queue that nobody is reading,
 	// once until its owner reads again. The target is what the owner put in the
-	// queue's settings. It must not block.
-	Notify(target []byte)
+	// queue's settings. It must not block. If the push does not get there it calls
+	// lost, at any time, and the next entry comes with another.
+	Notify(target []byte, lost func())
 }
 
 // Config of a [Service]. Store, Keys, Domain and Payments must be set; a zero

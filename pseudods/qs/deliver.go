@@ -174,10 +174,11 @@ func (s *Service) arrived(ctx context.Context, queue wire.QueueID, push bool) {
 		return
 	}
 	// A push that is lost to an error comes with a later entry.
+	lost := func() { s.pushed.delete(queue) }
 	if q, err := s.cfg.Store.Queue(ctx, queue); err == nil && len(q.Settings.Push) > 0 {
-		s.cfg.Push.Notify(q.Settings.Push)
+		s.cfg.Push.Notify(q.Settings.Push, lost)
 	} else {
-		s.pushed.delete(queue)
+		lost()
 	}
 }
 

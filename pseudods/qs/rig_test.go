@@ -59,11 +59,13 @@ func (p *payments) Pay(_ context.Context, op wire.Operation, tokens [][]byte, re
 type pushes struct {
 	mu      sync.Mutex
 	targets []string
+	lost    func() // of the last one
 }
 
-func (p *pushes) Notify(target []byte) {
+func (p *pushes) Notify(target []byte, lost func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lost = lost
 	p.targets = append(p.targets, string(target))
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pseudods/pseudods/internal/daemon"
@@ -25,8 +26,8 @@ type PushConfig struct {
 	// Secret names the file of a secret that both know. The header
 	// Webhook-Signature is that of package webhook, made with it.
 	Secret string `json:"secret"`
-	// Queue is how many pushes wait at most; further ones are dropped. Default
-	// 1024.
+	// Queue is how many pushes wait at most, and how many more for their next
+	// attempt; further ones are dropped. Default 1024.
 	Queue int `json:"queue"`
 	// Parallel is how many are sent at once. Default 4.
 	Parallel int `json:"parallel"`
@@ -52,15 +53,23 @@ func (c *PushConfig) validate() error {
 }
 
 // gateway tells a push gateway which device to wake. A push that is lost makes
-// its device wait until it asks by itself.
+// its device wait for the next one, or until it asks by itself.
 type gateway struct {
 	url     string
 	key     secret.Bytes
 	http    *http.Client
-	waiting chan []byte
+	waiting chan *push
+	failing atomic.Int64 // wait for their next attempt
 	workers int
 	count   func(outcome string)
 	pause   time.Duration
+}
+
+// push is a push on its way.
+type push struct {
+	target   []byte
+	attempts int
+	lost     func()
 }
 
 var _ qs.Push = (*gateway)(nil)
@@ -70,15 +79,20 @@ func newGateway(c *PushConfig, hc *http.Client, count func(string)) (*gateway, e
 	if err != nil {
 		return nil, fmt.Errorf("push: %w", err)
 	}
-	return &gateway{url: c.URL, key: key, http: hc, waiting: make(chan []byte, c.Queue), workers: c.Parallel, count: count, pause: time.Second}, nil
+	return &gateway{url: c.URL, key: key, http: hc, waiting: make(chan *push, c.Queue), workers: c.Parallel, count: count, pause: time.Second}, nil
 }
 
 // Notify implements qs.Push.
-func (g *gateway) Notify(target []byte) {
+func (g *gateway) Notify(target []byte, lost func()) {
+	g.enqueue(&push{target: bytes.Clone(target), lost: lost})
+}
+
+func (g *gateway) enqueue(p *push) {
 	select {
-	case g.waiting <- bytes.Clone(target):
+	case g.waiting <- p:
 	default:
 		g.count("dropped")
+		p.lost()
 	}
 }
 
@@ -91,8 +105,8 @@ func (g *gateway) run(ctx context.Context) {
 				select {
 				case <-ctx.Done():
 					return
-				case target := <-g.waiting:
-					g.push(ctx, target)
+				case p := <-g.waiting:
+					g.push(ctx, p)
 				}
 			}
 		})
@@ -100,21 +114,26 @@ func (g *gateway) run(ctx context.Context) {
 	wg.Wait()
 }
 
-func (g *gateway) push(ctx context.Context, target []byte) {
-	pause := g.pause
-	for attempt := 1; ; attempt++ {
-		err := g.send(ctx, target)
-		if err == nil {
-			g.count("sent")
-			return
-		}
-		if attempt == pushAttempts || ctx.Err() != nil {
-			g.count("failed")
-			return
-		}
-		sleep(ctx, pause)
-		pause *= 4
+// push makes one attempt. The next one comes later and keeps no worker meanwhile,
+// or whoever names targets that the gateway does not take would keep all of them.
+func (g *gateway) push(ctx context.Context, p *push) {
+	if g.send(ctx, p.target) == nil {
+		g.count("sent")
+		return
 	}
+	pause := g.pause << (2 * p.attempts)
+	if p.attempts++; p.attempts < pushAttempts && ctx.Err() == nil {
+		if g.failing.Add(1) <= int64(cap(g.waiting)) {
+			time.AfterFunc(pause, func() {
+				g.failing.Add(-1)
+				g.enqueue(p)
+			})
+			return
+		}
+		g.failing.Add(-1)
+	}
+	g.count("failed")
+	p.lost()
 }
 
 var errGateway = errors.New("server: the push gateway refused")

@@ -91,7 +91,7 @@ func TestPush(t *testing.T) {
 }
 
 func TestPushFails(t *testing.T) {
-	p := newPushes(t, "shared", func(n int) int { return []int{0, 500, 307, 0, 500, 500, 500}[n] })
+	p := newPushes(t, "shared", func(n int) int { return []int{0, 500, 307, 0, 500, 500}[n] })
 	var mu sync.Mutex
 	counts := map[string]int{}
 	g, err := newGateway(&PushConfig{URL: p.URL, Secret: secretFile(t, "shared"), Queue: 2, Parallel: 1}, newHTTPClient(), func(outcome string) {
@@ -104,24 +104,62 @@ func TestPushFails(t *testing.T) {
 	}
 	g.pause = time.Millisecond
 	for range 5 {
-		g.Notify([]byte("device")) // three too many: nobody sends yet
+		// Three too many: nobody sends yet.
+		g.Notify([]byte("device"), func() {
+			mu.Lock()
+			defer mu.Unlock()
+			counts["lost"]++
+		})
 	}
 	done := make(chan struct{})
 	go func() { g.run(t.Context()); close(done) }()
-	for end := time.Now().Add(20 * time.Second); len(p.got()) < 6; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); len(p.got()) < 5; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the gateway was asked %d times", len(p.got()))
 		}
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
 		mu.Lock()
-		ok := counts["dropped"] == 3 && counts["sent"] == 1 && counts["failed"] == 1
+		ok := counts["dropped"] == 3 && counts["sent"] == 1 && counts["failed"] == 1 && counts["lost"] == 4
 		mu.Unlock()
 		if ok {
 			break
 		}
 		if time.Now().After(end) {
 			t.Fatalf("counted %v", counts)
+		}
+	}
+}
+
+// TestPushRetriesKeepNoWorker: targets that the gateway does not take hold up no
+// others while they wait for their next attempts.
+func TestPushRetriesKeepNoWorker(t *testing.T) {
+	got := make(chan string, 8)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if string(body) != "device" {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+		got <- string(body)
+	}))
+	defer gateway.Close()
+	g, err := newGateway(&PushConfig{URL: gateway.URL, Secret: secretFile(t, "shared"), Queue: 4, Parallel: 1}, newHTTPClient(), func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.pause = time.Hour
+	for _, target := range []string{"nowhere", "nowhere", "device"} {
+		g.Notify([]byte(target), func() {})
+	}
+	go g.run(t.Context())
+	for _, want := range []string{"nowhere", "nowhere", "device"} {
+		select {
+		case body := <-got:
+			if body != want {
+				t.Errorf("pushed to %s, want %s", body, want)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("nothing was pushed to %s", want)
 		}
 	}
 }
