@@ -42,6 +42,8 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		responses = service.Stream(r.Context(), body)
 	}
 	rc := http.NewResponseController(w)
+	limit := func() { _ = rc.SetWriteDeadline(time.Now().Add(h.cfg.WriteTime)) }
+	defer limit() // the end is written too
 	first := true
 	for response := range responses {
 		if refused := refusalIn(response); refused != nil {
@@ -49,7 +51,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		}
 		// A reader that takes nothing for this long is cut off, so that what waits for
 		// it is not kept in memory.
-		_ = rc.SetWriteDeadline(time.Now().Add(h.cfg.WriteTime))
+		limit()
 		if first {
 			w.Header().Set("Content-Type", MediaType)
 			w.Header().Set("Cache-Control", "no-store")
@@ -63,6 +65,8 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 		if rc.Flush() != nil {
 			return
 		}
+		// While nothing comes none is cut off, as HTTP/2 does when a deadline passes.
+		_ = rc.SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -177,6 +177,43 @@ func TestStuckReaderIsCut(t *testing.T) {
 	}
 }
 
+// TestIdleStreamStays: a stream on which nothing comes for longer than a client may
+// take to read is not cut off, in either version of HTTP.
+func TestIdleStreamStays(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		s := httptest.NewUnstartedServer(NewHandler(Config{WriteTime: 100 * time.Millisecond, QS: &pages{next: func(ctx context.Context, yield func(*wire.Response) bool) {
+			for range 2 {
+				if !yield(&wire.Response{Body: []byte("page")}) {
+					return
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(400 * time.Millisecond):
+				}
+			}
+		}}}))
+		s.EnableHTTP2 = version == 2
+		s.StartTLS()
+		defer s.Close()
+		c, err := NewClient(s.URL, s.Client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for _, err := range c.Stream(t.Context(), encoded(t, wire.OpReadQueue, nil)) {
+			if err != nil {
+				t.Errorf("HTTP/%d: after %d pages: %v", version, got, err)
+				break
+			}
+			got++
+		}
+		if got != 2 {
+			t.Errorf("HTTP/%d: %d pages", version, got)
+		}
+	}
+}
+
 // waiting answers when it is told, unless the request's context ends.
 type waiting struct{ echo }
 
