@@ -45,7 +45,7 @@ type Config struct {
 	Parallel int
 	// Queue is how many more may wait for that. Default: 32 for each.
 	Queue int
-	// Attesting is how many requests may be with the attesters at once, which may
+	// Attesting is how many requests may be with each attester at once, which may
 	// wait for other systems. Default: 1024.
 	Attesting int
 	// Clock tells the time.
@@ -75,17 +75,22 @@ const skew = time.Minute
 type Handler struct {
 	config      Config
 	mux         *http.ServeMux
-	attesters   map[string]attester.Attester // by scheme in lower case
-	schemes     []string                     // as WWW-Authenticate gives them
+	attesters   map[string]*attesting // by scheme in lower case
+	schemes     []string              // as WWW-Authenticate gives them
 	description []byte
 	metrics     *metrics
 	turns       chan struct{}
 	waiting     atomic.Int64 // for turns
-	attesting   atomic.Int64
 
 	// mu serialises the making of views.
 	mu   sync.Mutex
 	view atomic.Pointer[view]
+}
+
+// attesting is an attester and how many requests are with it.
+type attesting struct {
+	attester.Attester
+	requests atomic.Int64
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -111,7 +116,7 @@ func New(c Config) (*Handler, error) {
 	h := &Handler{
 		config:    c,
 		mux:       http.NewServeMux(),
-		attesters: make(map[string]attester.Attester),
+		attesters: make(map[string]*attesting),
 		turns:     make(chan struct{}, c.Parallel),
 	}
 	for _, a := range c.Attesters {
@@ -119,7 +124,7 @@ func New(c Config) (*Handler, error) {
 		if h.attesters[scheme] != nil {
 			return nil, fmt.Errorf("%w: two attesters of scheme %s", ErrConfig, a.Scheme())
 		}
-		h.attesters[scheme] = a
+		h.attesters[scheme] = &attesting{Attester: a}
 		h.schemes = append(h.schemes, a.Scheme()+` realm="token issuance"`)
 	}
 	var err error

@@ -109,19 +109,19 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 }
 
 // admit has the request vouched for and looks at the account's allowance. No more
-// requests than configured are there at once: an attester that is slow, or that
-// must work, costs memory for so many and no more.
+// requests than configured are with an attester at once: one that is slow, or that
+// must work, costs memory for so many and no more, and the others' clients nothing.
 func (h *Handler) admit(ctx context.Context, asked *attester.Request) (*attester.Ticket, error) {
 	a := h.attesters[attester.Scheme(asked.Authorization)]
 	if a == nil {
 		return nil, fmt.Errorf("%w: no attestation that is understood here", attester.ErrMalformed)
 	}
-	if h.attesting.Add(1) > int64(h.config.Attesting) {
-		h.attesting.Add(-1)
+	if a.requests.Add(1) > int64(h.config.Attesting) {
+		a.requests.Add(-1)
 		return nil, errOverload
 	}
 	id, err := a.Attest(ctx, asked)
-	h.attesting.Add(-1)
+	a.requests.Add(-1)
 	h.metrics.attestation(a.Scheme(), err)
 	if err != nil {
 		return nil, err

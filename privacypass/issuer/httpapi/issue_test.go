@@ -354,6 +354,10 @@ func TestSlowAttester(t *testing.T) {
 			t.Errorf("status %d while the attester is busy", code)
 		}
 	}
+	invite := attester.InviteAuthorization(strings.Repeat("a", 48))
+	if w := f.send("/default", invite, p.Kind().RequestMediaType(), p.Request()); w.Code != 403 {
+		t.Errorf("status %d by another attester", w.Code)
+	}
 	for range f.config.Attesting {
 		slow <- struct{}{}
 		if code := <-codes; code != 200 {
