@@ -49,8 +49,13 @@ func (s *session) drop() {
 }
 
 // batch seals what is to be written. It fails with errTooLarge if that is more
-// than a store takes at a time.
+// than a store takes at a time, and with errProviders.
 func (s *session) batch() (*Batch, error) {
+	if s.moved {
+		if err := s.checkProviders(); err != nil {
+			return nil, err
+		}
+	}
 	b, err := s.seal()
 	if err != nil {
 		return nil, err

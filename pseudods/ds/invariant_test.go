@@ -275,20 +275,20 @@ func TestINV07ErrorsNameNothing(t *testing.T) {
 // TestINV11TooMuchAtOnce: what no store takes in one step is refused before a
 // token is spent on it.
 func TestINV11TooMuchAtOnce(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, func(c *ds.Config) { c.MaxMessage = 400 << 10 })
 	a := r.found("a")
 	var others []*client
-	for i := range 40 {
+	for i := range ds.MaxProviders - 1 {
 		others = append(others, r.person(fmt.Sprint("user ", i), fmt.Sprint("provider", i, ".example")))
 	}
 	r.ok(a.add(wire.OpAddUsers, others...))
-	r.ok(a.send(strings.Repeat("x", 80<<10)))
-	r.refused(a.send(strings.Repeat("x", 120<<10)), wire.CodeTooLarge)
-	r.refused(a.send(strings.Repeat("x", 130<<10)), wire.CodeTooLarge)
+	r.ok(a.send(strings.Repeat("x", 200<<10)))
+	r.refused(a.send(strings.Repeat("x", 300<<10)), wire.CodeTooLarge)
+	r.refused(a.send(strings.Repeat("x", 401<<10)), wire.CodeTooLarge)
 	r.ok(a.send("less"))
 	r.settle(a, others...)
-	if len(others[39].seen) != 2 {
-		t.Fatalf("%d messages arrived", len(others[11].seen))
+	if n := len(others[len(others)-1].seen); n != 2 {
+		t.Fatalf("%d messages arrived", n)
 	}
 }
 

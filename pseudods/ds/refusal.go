@@ -47,6 +47,7 @@ var refusals = []struct {
 }{
 	{wire.ErrVersion, wire.CodeUnsupportedVersion},
 	{errTooLarge, wire.CodeTooLarge},
+	{errProviders, wire.CodeFull},
 	{errNoTag, wire.CodeMalformed},
 	{errUnproved, wire.CodeInvalidReport},
 	{ErrReportsFull, wire.CodeFull},

@@ -22,6 +22,9 @@ var errStore = errors.New("ds: store is inconsistent")
 // errTooLarge: a change needs a record that no store takes.
 var errTooLarge = errors.New("ds: change too large")
 
+// errProviders: members would have queues at more than [MaxProviders].
+var errProviders = errors.New("ds: too many providers")
+
 // session is one request's work on one group at one version: what it reads, and
 // the batch that it will commit. All that it reads is of that version, else it
 // fails with [ErrConflict] and the request starts over. Records are kept open
@@ -48,6 +51,7 @@ type session struct {
 	current map[mls.NodeIndex]uint64 // epoch of a node's newest version, if read
 	opened  map[int]*page
 	dirty   map[int]bool // pages of opened
+	moved   bool         // a member has come to a provider, which may be a new one
 	rewrite bool         // head and header
 	// rewriteHead is for changes that take no key.
 	rewriteHead bool
@@ -260,11 +264,34 @@ func (s *session) setAddress(l mls.LeafIndex, a *wire.MemberAddress) error {
 	}
 	if a != nil {
 		s.header.dead = without(s.header.dead, l)
+		if old := p[l%pageSize]; old == nil || old.Address.Domain != a.Address.Domain {
+			s.moved = true
+		}
 	}
 	p[l%pageSize] = a
 	s.dirty[i], s.rewrite = true, true
 	for len(s.header.pages) <= i {
 		s.header.pages = append(s.header.pages, 0)
+	}
+	return nil
+}
+
+// checkProviders fails with errProviders if members have addresses at more than
+// [MaxProviders].
+func (s *session) checkProviders() error {
+	if err := s.allPages(); err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, p := range s.opened {
+		for _, a := range p {
+			if a != nil {
+				there[a.Address.Domain] = true
+			}
+		}
+	}
+	if len(there) > MaxProviders {
+		return errProviders
 	}
 	return nil
 }

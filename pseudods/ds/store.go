@@ -24,6 +24,10 @@ const (
 	MaxBatch = 4 << 20
 )
 
+// MaxProviders are those at which members of a group may have queues. Each gets a copy of
+// a message: with the default bounds the longest fits into a batch for all of them.
+const MaxProviders = 16
+
 // Record is one record of a group. A Record without a Key is none.
 type Record struct{ Key, Value []byte }
 
