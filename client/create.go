@@ -6,6 +6,7 @@ import (
 
 	"github.com/pseudods/pseudods/client/account"
 	"github.com/pseudods/pseudods/client/identity"
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/mls/group"
 	"github.com/pseudods/pseudods/pseudods/wire"
@@ -51,24 +52,45 @@ func (c *Client) CreateGroup(ctx context.Context, label string, o GroupOptions) 
 	if err != nil {
 		return nil, err
 	}
-	key, err := g.stateKey()
+	request := &pendingCommit{until: uint64(c.now().Add(requestLife).Unix()), op: wire.OpCreateGroup}
+	if request.key, err = g.stateKey(); err != nil {
+		return nil, err
+	}
+	encoded, err := mls.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
+	request.body = secret.New(encoded)
+	g.record.commit = request
 	if err := g.save(); err != nil {
 		return nil, err
 	}
 	c.groups[g.id] = g
-	err = c.account.Call(ctx, &account.Call{Domain: domain, Operation: wire.OpCreateGroup, Body: body, GroupStateKey: key,
-		Auth: wire.Auth{Type: wire.AuthJoiner}, Sign: g.sign, Answer: new(wire.Accepted)})
-	switch {
-	case err == nil:
-		g.state = StateActive
-		return g, g.save()
-	case unanswered(err):
-		return nil, err
+	err = g.register(ctx)
+	if err == nil {
+		return g, nil
 	}
-	return nil, errors.Join(err, g.drop())
+	if !unanswered(err) {
+		err = errors.Join(err, g.drop())
+	}
+	return nil, err
+}
+
+// register hands in the request that makes the group.
+func (g *Group) register(ctx context.Context) error {
+	p := g.record.commit
+	err := g.c.account.Call(ctx, &account.Call{Domain: g.domain, Operation: p.op, Body: encoded{p.body}, GroupStateKey: p.key,
+		Auth: wire.Auth{Type: wire.AuthJoiner}, Sign: g.sign, Answer: new(wire.Accepted)})
+	if err != nil {
+		return err
+	}
+	return g.registered()
+}
+
+// registered takes note that the group is there.
+func (g *Group) registered() error {
+	g.state, g.record.commit = StateActive, nil
+	return g.save()
 }
 
 // contextExtensions are those of a new group's GroupContext.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/pseudods/pseudods/client/account"
@@ -184,11 +185,14 @@ func (g *Group) leave(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g.state = StateLeaving
+		g.state, g.unwanted = StateLeaving, true
 		if err := g.save(); err != nil {
 			return err
 		}
-		_, err = g.call(ctx, wire.OpSelfRemove, &wire.GroupMessage{Group: g.id, Message: encoded})
+		if _, err = g.call(ctx, wire.OpSelfRemove, &wire.GroupMessage{Group: g.id, Message: encoded}); err == nil {
+			g.unwanted = false
+			return g.save()
+		}
 		if retry, err := g.again(ctx, err, attempt); !retry {
 			return err
 		}
@@ -228,7 +232,18 @@ func (g *Group) Delete(ctx context.Context) error {
 }
 
 func (g *Group) delete(ctx context.Context) error {
-	if _, err := g.call(ctx, wire.OpDeleteGroup, &wire.GroupQuery{Group: g.id}); err != nil {
+	_, err := g.call(ctx, wire.OpDeleteGroup, &wire.GroupQuery{Group: g.id})
+	if notAllowed := (&wire.Error{Code: wire.CodeNotAllowed}); errors.Is(err, notAllowed) {
+		// So is what is asked about a group that an earlier request has deleted.
+		key, failed := g.stateKey()
+		if failed != nil {
+			return failed
+		}
+		if _, gone := g.outcome(ctx, key); errors.Is(gone, notAllowed) {
+			err = nil
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return g.left(0)

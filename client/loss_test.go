@@ -164,3 +164,68 @@ func TestGarbledAnswers(t *testing.T) {
 		t.Errorf("the group that was made: %v", err)
 	}
 }
+
+// TestCreationThatNeverArrived: a client that was killed before the service heard of
+// its new group makes it when it is back, however late.
+func TestCreationThatNeverArrived(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	net := alice.onBadNet()
+	net.set(only(wire.OpCreateGroup, lost))
+	err := briefly(t.Context(), func(ctx context.Context) error {
+		_, err := alice.CreateGroup(ctx, "first", client.GroupOptions{})
+		return err
+	})
+	if !errors.Is(err, account.ErrUncertain) {
+		t.Fatalf("creation without a network: %v", err)
+	}
+	alice.ok(alice.Close())
+	late := alice.cfg.Account
+	late.Now = func() time.Time { return time.Now().Add(10 * time.Minute) }
+	a := must(account.Open(t.Context(), late)) // too late for the request that was paid
+	alice.ok(a.Close())
+	net.set(fine)
+	alice.restart()
+	alice.sync()
+	g, err := alice.Group("first")
+	alice.ok(err)
+	if s := g.State(); s != client.StateActive {
+		t.Fatalf("state %d", s)
+	}
+	alice.says(g, "here I am")
+}
+
+// TestLeavingWithoutAnAnswer: a client that was killed before it heard that the
+// service knows that it leaves says so again, whether the service does or not.
+func TestLeavingWithoutAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	g, all := w.circle(client.GroupOptions{}, "alice", "bob", "carol")
+	alice := all[0]
+	for i, m := range []mishap{lost, unheard} {
+		p := all[1+i]
+		net := p.onBadNet()
+		net.set(only(wire.OpSelfRemove, m))
+		if err := briefly(t.Context(), p.in(g).Leave); !errors.Is(err, account.ErrUncertain) {
+			t.Fatalf("leaving without an answer: %v", err)
+		}
+		net.set(fine)
+		p.restart()
+		settle(all)
+		if s := p.in(g).State(); s != client.StateLeft {
+			t.Errorf("%s is in state %d", p.name, s)
+		}
+	}
+	equal(t, "members", alice.names(g), "alice")
+
+	net := alice.onBadNet()
+	net.set(only(wire.OpDeleteGroup, unheard))
+	if err := briefly(t.Context(), alice.in(g).Delete); !errors.Is(err, account.ErrUncertain) {
+		t.Fatalf("deletion without an answer: %v", err)
+	}
+	net.set(fine)
+	alice.restart()
+	alice.ok(alice.in(g).Delete(t.Context()))
+	if s := alice.in(g).State(); s != client.StateLeft {
+		t.Errorf("%s is in state %d", alice.name, s)
+	}
+}

@@ -54,7 +54,8 @@ type record struct {
 	// newcomer tells that somebody joined from outside who may lack the roster's
 	// key, hello that this client did.
 	newcomer, hello bool
-	// unwanted tells that the client was added against its will, and leaves.
+	// unwanted tells that the client is to leave, and that the service does not know
+	// it yet: it was added against its will, or an answer was lost.
 	unwanted bool
 
 	commit *pendingCommit
@@ -67,13 +68,15 @@ type record struct {
 	access, granted secret.Bytes
 }
 
-// pendingCommit is what belongs to the commit that waits in the mls state.
+// pendingCommit is what belongs to the commit that waits in the mls state, or to the
+// request that makes a group in [StateCreating], for which digest and part are zero.
 type pendingCommit struct {
 	digest [32]byte // of the commit's MLSMessage
 	until  uint64   // when its request expires, in seconds since the Unix epoch
 	part   *wire.RosterPart
 	key    secret.Bytes // group state key of the epoch it makes
-	// op and body are the request, which is made again if it was not answered.
+	// op and body are the request, which is made again if it was not answered. The
+	// body is empty if it was refused.
 	op   wire.Operation
 	body secret.Bytes
 }

@@ -37,6 +37,7 @@ func (g *Group) Rejoin(ctx context.Context) error {
 		}
 		next := &Group{c: g.c, id: g.id, record: g.record, profile: g.policy().Profile}
 		next.record.commit, next.access, next.granted, next.newcomer = nil, secret.Bytes{}, secret.Bytes{}, false
+		next.record.unwanted = false // any more
 		if err := next.joinExternal(ctx, wire.OpRejoin, info, key); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/pseudods/pseudods/client/account"
+	"github.com/pseudods/pseudods/internal/secret"
 	"github.com/pseudods/pseudods/mls"
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
@@ -27,7 +28,11 @@ func unanswered(err error) bool {
 // the group may have moved on, and the next call tries again.
 func (g *Group) settle(ctx context.Context) error {
 	if g.state == StateCreating {
-		return g.settleCreation(ctx)
+		err := g.settleCreation(ctx)
+		if _, refused := asRefusal(err); refused {
+			return nil
+		}
+		return err
 	}
 	if g.mls == nil || g.state == StateLost || g.state == StateLeft {
 		return nil
@@ -48,21 +53,33 @@ func (g *Group) settle(ctx context.Context) error {
 }
 
 // settleCreation finds out whether a group is there whose creation was not
-// answered.
+// answered, and otherwise hands that in again. A group that the service does not
+// take is dropped once no earlier request can make it any more.
 func (g *Group) settleCreation(ctx context.Context) error {
-	key, err := g.stateKey()
-	if err != nil {
+	p := g.record.commit
+	if p == nil {
+		return g.drop()
+	}
+	_, err := g.outcome(ctx, p.key)
+	if err == nil {
+		return g.registered()
+	}
+	if !errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}) {
 		return err
 	}
-	_, err = g.outcome(ctx, key)
-	switch {
-	case err == nil:
-		g.state = StateActive
-		return g.save()
-	case errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}):
-		return nil // it may still come, or never will
+	late := uint64(g.c.now().Unix()) > p.until
+	if p.body.Len() > 0 {
+		err = g.register(ctx)
+		refused, ok := asRefusal(err)
+		if !ok || refused.Code == wire.CodeRateLimited {
+			return err
+		}
+		p.body = secret.Bytes{} // which would be refused again, at the same price
 	}
-	return err
+	if late {
+		return g.drop()
+	}
+	return g.save()
 }
 
 // bind gives the service an address that only this group's service can use, in
@@ -70,7 +87,6 @@ func (g *Group) settleCreation(ctx context.Context) error {
 // whose key the queue service is about to drop.
 func (g *Group) bind(ctx context.Context) error {
 	if g.unwanted {
-		g.unwanted = false
 		return g.leave(ctx)
 	}
 	if g.bound && !slices.Contains(g.c.account.DueAddresses(), g.address) {
