@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -240,5 +241,41 @@ func TestSilentPeerDelaysNobody(t *testing.T) {
 	cancel()
 	if err := <-asked; !errors.Is(err, &wire.Error{Code: wire.CodeNotAllowed}) {
 		t.Errorf("a stranger: %v", err)
+	}
+}
+
+// TestSilentPeerDelaysNoNewcomer: a peer whose document does not come, and strangers
+// that ask for it and leave, keep out no other peer that is not known yet.
+func TestSilentPeerDelaysNoNewcomer(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	a, b := config(t), config(t)
+	a.Domain, b.Domain = "a.example", "b.example"
+	left, _ := start(t, a)
+	b.Peers = map[string]string{"0.example": "http://" + silent.Addr().String(), "a.example": left.URL(DS)}
+	right, _ := start(t, b)
+	s := right.qs.handler.senders
+	d := &deliverer{signer: func() *mls.SignatureKey { return left.ds.keys[0] }}
+	r := must(wire.ParseRequest(must(d.request("b.example", &wire.Delivery{Payload: []byte("x")})), 1<<20))
+	stranger := *r
+	stranger.Auth.KeyID = make([]byte, 32)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.authenticate(gone, &stranger); err == nil {
+		t.Error("a stranger is known")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	for range 8 {
+		asking.Go(func() { s.authenticate(ctx, &stranger) })
+	}
+	defer cancel()
+	if domain, err := s.authenticate(ctx, r); domain != "a.example" || err != nil || ctx.Err() != nil {
+		t.Errorf("%q, %v", domain, err)
 	}
 }

@@ -31,9 +31,10 @@ type peer struct {
 
 	cached atomic.Pointer[document]
 
-	// mu is held by who fetches the document, and guards tried.
-	mu    sync.Mutex
-	tried time.Time
+	// mu guards what follows.
+	mu       sync.Mutex
+	tried    time.Time     // when the last fetch ended
+	fetching chan struct{} // closed when the one under way ends; nil for none
 }
 
 type document struct {
@@ -42,29 +43,50 @@ type document struct {
 }
 
 // document returns the peer's provider document, not older than age if one can be
-// had. The peer speaks for its own domain alone. While somebody fetches it others
-// go on with what there is.
+// had. The peer speaks for its own domain alone. While it is fetched others than who
+// asked first go on with what there is.
 func (p *peer) document(ctx context.Context, age time.Duration) (*document, error) {
 	doc := p.cached.Load()
 	if doc != nil && time.Since(doc.fetched) < age {
 		return doc, nil
 	}
-	if doc == nil {
-		p.mu.Lock()
-	} else if !p.mu.TryLock() {
-		return doc, nil
-	}
-	defer p.mu.Unlock()
-	if now := time.Now(); p.tried.IsZero() || now.Sub(p.tried) >= documentRetry {
-		p.tried = now
-		if fetched, err := p.fetch(ctx); err == nil && fetched.Domain == p.domain {
-			p.cached.Store(&document{fetched, now})
+	if fetched, first := p.refresh(); fetched != nil && (first || doc == nil) {
+		select {
+		case <-fetched:
+		case <-ctx.Done():
 		}
 	}
 	if doc = p.cached.Load(); doc == nil {
 		return nil, errPeer
 	}
 	return doc, nil
+}
+
+// refresh has the document fetched, unless that was tried just now. The channel, nil
+// if nothing is fetched, is closed at the end. A fetch does not end with the request
+// that it is for, or whoever asks and leaves would keep others from the document.
+func (p *peer) refresh() (fetched <-chan struct{}, first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fetching != nil {
+		return p.fetching, false
+	}
+	if !p.tried.IsZero() && time.Since(p.tried) < documentRetry {
+		return nil, false
+	}
+	done := make(chan struct{})
+	p.fetching = done
+	go func() {
+		doc, err := p.fetch(context.Background())
+		if err == nil && doc.Domain == p.domain {
+			p.cached.Store(&document{doc, time.Now()})
+		}
+		p.mu.Lock()
+		p.tried, p.fetching = time.Now(), nil
+		p.mu.Unlock()
+		close(done)
+	}()
+	return done, true
 }
 
 func (p *peer) fetch(ctx context.Context) (*httpapi.Provider, error) {

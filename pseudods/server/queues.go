@@ -145,8 +145,7 @@ func (s *senders) authenticate(ctx context.Context, r *wire.Request) (string, er
 	}
 	// At first no document is fetched: who is known does not wait for who is not.
 	for _, name := range s.names {
-		cached := s.peers[name].cached.Load()
-		if cached == nil || named(cached.Keys, r.Auth.KeyID) == nil {
+		if s.peers[name].names(r.Auth.KeyID) == nil {
 			continue
 		}
 		doc, err := s.peers[name].document(ctx, documentAge)
@@ -157,17 +156,34 @@ func (s *senders) authenticate(ctx context.Context, r *wire.Request) (string, er
 			return name, verifyService(key, r)
 		}
 	}
-	// The key may be newer than the documents.
+	// The key may be newer than the documents. None waits for another's.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := make(chan struct{}, len(s.names))
 	for _, name := range s.names {
-		doc, err := s.peers[name].document(ctx, documentRetry)
-		if err != nil {
-			continue
-		}
-		if key := named(doc.Keys, r.Auth.KeyID); key != nil {
-			return name, verifyService(key, r)
+		go func() {
+			s.peers[name].document(ctx, documentRetry)
+			asked <- struct{}{}
+		}()
+	}
+	for range s.names {
+		<-asked
+		for _, name := range s.names {
+			if key := s.peers[name].names(r.Auth.KeyID); key != nil {
+				return name, verifyService(key, r)
+			}
 		}
 	}
 	return "", &wire.Error{Code: wire.CodeNotAllowed}
+}
+
+// names returns the key of an identifier that the peer's last document names, or nil.
+func (p *peer) names(id []byte) []byte {
+	doc := p.cached.Load()
+	if doc == nil {
+		return nil
+	}
+	return named(doc.Keys, id)
 }
 
 // named returns the key of an identifier, or nil.
