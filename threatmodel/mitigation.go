@@ -49,7 +49,7 @@ var Mitigations = []Mitigation{
 		"Newcomers wait. An attacker with many admitted accounts has many rations."},
 	{LeafLimit, "Limits for each group and each leaf", "Requests that change something and were not paid for are counted by the generic cell rate algorithm for the group, and for the leaf with its signature key. A payment passes the limit. (`pseudods/ds`)",
 		"Large groups need tuning. State is in memory: a restart grants one burst."},
-	{Bounds, "Bounds on everything", "Group size, request, message, proposals of an epoch, parts of a roster, entries and octets and age of a queue, waiting readers, remembered nonces and limits: each has a bound and a declared refusal.",
+	{Bounds, "Bounds on everything", "Group size, request, message, proposals of an epoch, parts of a roster, entries and octets and age of a queue, waiting readers, remembered nonces and limits: each has a bound, and a declared refusal or what it forgets first.",
 		"Honest use beyond a bound is refused too. A full queue loses what comes."},
 	{Signed, "Signed and fresh requests", "One labelled signature by leaf, joiner, user, queue or pool key over the whole request with recipient, nonce and expiry; the nonce is durable with the change. (`pseudods/wire`)",
 		"Clocks must agree within minutes."},

@@ -188,7 +188,7 @@ func refusal(err error) *wire.Error {
 			return &wire.Error{Code: m.code}
 		}
 	}
-	if errors.Is(err, ErrBusy) || errors.Is(err, errNonces) {
+	if errors.Is(err, ErrBusy) {
 		return &wire.Error{Code: wire.CodeRateLimited, RetryAfter: 10}
 	}
 	return &wire.Error{Code: wire.CodeInternal}

@@ -12,10 +12,13 @@ import (
 const maxNonces = 1 << 20
 
 // nonces remembers the nonces of signed requests until these expire, in two
-// windows of that length. It is empty after a restart. That is safe as every
-// request that changes anything is idempotent or carries a version.
+// windows of that length, or shorter ones if there are very many: who has a queue can
+// sign any number, and a bound that refused them would refuse everybody's. It is empty
+// after a restart. Both are safe as every request that changes anything is idempotent
+// or carries a version.
 type nonces struct {
 	window time.Duration
+	most   int
 
 	// mu guards what follows.
 	mu         sync.Mutex
@@ -23,19 +26,16 @@ type nonces struct {
 	since      time.Time
 }
 
-var (
-	errReplayed = errors.New("qs: nonce used before")
-	errNonces   = errors.New("qs: too many requests to remember")
-)
+var errReplayed = errors.New("qs: nonce used before")
 
-func newNonces(window time.Duration) *nonces { return &nonces{window: window} }
+func newNonces(window time.Duration) *nonces { return &nonces{window: window, most: maxNonces} }
 
 // use notes the nonce of a request and fails with errReplayed if another had it.
 // The same request may come again if again is true: it is a retry.
 func (n *nonces) use(nonce [wire.NonceSize]byte, request [32]byte, again bool, now time.Time) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.young == nil || now.Sub(n.since) >= n.window {
+	if n.young == nil || len(n.young) >= n.most || now.Sub(n.since) >= n.window {
 		n.old = n.young
 		if now.Sub(n.since) >= 2*n.window {
 			n.old = nil
@@ -49,9 +49,6 @@ func (n *nonces) use(nonce [wire.NonceSize]byte, request [32]byte, again bool, n
 			}
 			return errReplayed
 		}
-	}
-	if len(n.young) >= maxNonces {
-		return errNonces
 	}
 	n.young[nonce] = request
 	return nil
