@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -230,8 +233,8 @@ func TestSilentPeerDelaysNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if domain, err := s.authenticate(t.Context(), r); domain != "a.example" || err != nil {
-		t.Errorf("%q, %v", domain, err)
+	if domains, err := s.authenticate(t.Context(), r); !slices.Equal(domains, []string{"a.example"}) || err != nil {
+		t.Errorf("%q, %v", domains, err)
 	}
 	select {
 	case err := <-asked:
@@ -275,7 +278,40 @@ func TestSilentPeerDelaysNoNewcomer(t *testing.T) {
 		asking.Go(func() { s.authenticate(ctx, &stranger) })
 	}
 	defer cancel()
-	if domain, err := s.authenticate(ctx, r); domain != "a.example" || err != nil || ctx.Err() != nil {
-		t.Errorf("%q, %v", domain, err)
+	if domains, err := s.authenticate(ctx, r); !slices.Equal(domains, []string{"a.example"}) || err != nil || ctx.Err() != nil {
+		t.Errorf("%q, %v", domains, err)
+	}
+}
+
+// TestPeerNamesAnothersKey: a peer whose document names another's key has none of
+// that one's deliveries fail.
+func TestPeerNamesAnothersKey(t *testing.T) {
+	a, b := config(t), config(t)
+	cheap(&b)
+	a.Domain, b.Domain = "a.example", "b.example"
+	left, _ := start(t, a)
+	doc := left.provider()
+	doc.Domain = "0.example"
+	liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(must(doc.Marshal())) }))
+	defer liar.Close()
+	b.Peers = map[string]string{"0.example": liar.URL, "a.example": left.URL(DS)}
+	right, _ := start(t, b)
+	for name, p := range right.qs.handler.senders.peers {
+		if _, err := p.document(t.Context(), documentAge); err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	u := newUser(t, right.URL(DS))
+	alice := u.newOwner(wire.QueueSettings{})
+	bound, foreign := alice.join("a.example"), alice.join("b.example")
+	d := &deliverer{domain: "a.example", http: newHTTPClient(), signer: func() *mls.SignatureKey { return left.ds.keys[0] },
+		count: func(string) {}, targets: map[string]*target{},
+		peers: map[string]*peer{"b.example": {domain: "b.example", base: right.URL(DS), http: newHTTPClient()}}}
+	report, err := d.Deliver(t.Context(), "b.example", messageTo([]byte("from a"), 1, foreign, bound))
+	if err != nil || !slices.Equal(report, wire.DeliveryReport{wire.UnknownAddress, wire.Delivered}) {
+		t.Fatalf("%v, %v", report, err)
+	}
+	if got := alice.receive(alice.read(0)); len(got) != 1 || got[0] != "from a" {
+		t.Errorf("received %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -109,7 +110,7 @@ func (s *queueService) deliver(ctx context.Context, r *wire.Request) ([]byte, er
 	case r.Auth.Type != wire.AuthService:
 		return nil, &wire.Error{Code: wire.CodeNotAllowed}
 	}
-	domain, err := s.senders.authenticate(ctx, r)
+	domains, err := s.senders.authenticate(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (s *queueService) deliver(ctx context.Context, r *wire.Request) ([]byte, er
 	if err := mls.UnmarshalWithin(mls.Limits{MaxBytes: maxQueueRequest, MaxElements: qs.MaxRecipients + 1, MaxDepth: 4}, r.Body, &d); err != nil {
 		return nil, &wire.Error{Code: wire.CodeMalformed}
 	}
-	report, err := s.Deliver(ctx, domain, &d)
+	report, err := s.deliverFrom(ctx, domains, &d)
 	if errors.Is(err, qs.ErrSize) {
 		return nil, &wire.Error{Code: wire.CodeTooLarge}
 	}
@@ -127,10 +128,38 @@ func (s *queueService) deliver(ctx context.Context, r *wire.Request) ([]byte, er
 	return mls.Marshal(&report)
 }
 
+// deliverFrom delivers for each recipient from the first of the domains that its
+// address opens for.
+func (s *queueService) deliverFrom(ctx context.Context, domains []string, d *wire.Delivery) (wire.DeliveryReport, error) {
+	report, err := s.Deliver(ctx, domains[0], d)
+	for _, domain := range domains[1:] {
+		if err != nil {
+			return nil, err
+		}
+		var at []int
+		rest := wire.Delivery{Payload: d.Payload}
+		for i, o := range report {
+			if o == wire.UnknownAddress {
+				at, rest.Recipients = append(at, i), append(rest.Recipients, d.Recipients[i])
+			}
+		}
+		if len(at) == 0 {
+			break
+		}
+		var more wire.DeliveryReport
+		if more, err = s.Deliver(ctx, domain, &rest); err == nil {
+			for j, i := range at {
+				report[i] = more[j]
+			}
+		}
+	}
+	return report, err
+}
+
 // senders are the delivery services whose deliveries are taken: the own one, and
-// those whose provider documents name the key. If two name the same key it is the
-// own one's, else that of the first by name: nobody can claim a key of this
-// provider.
+// those whose provider documents name the key. A key of the own one is nobody
+// else's. One that several others name is of all of them: who names another's must
+// not have that one's recipients count as unknown.
 type senders struct {
 	domain string
 	own    [][]byte // keys of the own delivery service, if it runs here
@@ -138,22 +167,23 @@ type senders struct {
 	names  []string // of the peers, in order
 }
 
-// authenticate returns the domain of the service that signed the request.
-func (s *senders) authenticate(ctx context.Context, r *wire.Request) (string, error) {
+// authenticate returns the domains of the services that the key of the request's
+// signature may be of, at least one.
+func (s *senders) authenticate(ctx context.Context, r *wire.Request) ([]string, error) {
 	if key := named(s.own, r.Auth.KeyID); key != nil {
-		return s.domain, verifyService(key, r)
+		return []string{s.domain}, verifyService(key, r)
 	}
-	// At first no document is fetched: who is known does not wait for who is not.
-	for _, name := range s.names {
-		if s.peers[name].names(r.Auth.KeyID) == nil {
-			continue
+	// At first no document is waited for: who is known does not wait for who is not.
+	if domains, key := s.known(r.Auth.KeyID); key != nil {
+		for _, name := range s.names {
+			if p := s.peers[name]; p.cached.Load() == nil {
+				p.refresh()
+			} else if slices.Contains(domains, name) {
+				p.document(ctx, documentAge)
+			}
 		}
-		doc, err := s.peers[name].document(ctx, documentAge)
-		if err != nil {
-			continue
-		}
-		if key := named(doc.Keys, r.Auth.KeyID); key != nil {
-			return name, verifyService(key, r)
+		if domains, key = s.known(r.Auth.KeyID); key != nil {
+			return domains, verifyService(key, r)
 		}
 	}
 	// The key may be newer than the documents. None waits for another's.
@@ -168,22 +198,24 @@ func (s *senders) authenticate(ctx context.Context, r *wire.Request) (string, er
 	}
 	for range s.names {
 		<-asked
-		for _, name := range s.names {
-			if key := s.peers[name].names(r.Auth.KeyID); key != nil {
-				return name, verifyService(key, r)
+		if domains, key := s.known(r.Auth.KeyID); key != nil {
+			return domains, verifyService(key, r)
+		}
+	}
+	return nil, &wire.Error{Code: wire.CodeNotAllowed}
+}
+
+// known returns the peers whose last documents name the key of an identifier, and
+// the key, or nil.
+func (s *senders) known(id []byte) (domains []string, key []byte) {
+	for _, name := range s.names {
+		if doc := s.peers[name].cached.Load(); doc != nil {
+			if k := named(doc.Keys, id); k != nil {
+				domains, key = append(domains, name), k
 			}
 		}
 	}
-	return "", &wire.Error{Code: wire.CodeNotAllowed}
-}
-
-// names returns the key of an identifier that the peer's last document names, or nil.
-func (p *peer) names(id []byte) []byte {
-	doc := p.cached.Load()
-	if doc == nil {
-		return nil
-	}
-	return named(doc.Keys, id)
+	return domains, key
 }
 
 // named returns the key of an identifier, or nil.
