@@ -42,3 +42,10 @@ func (g *Group) Bring(ctx context.Context, message []byte) error {
 	_, err := g.call(ctx, wire.OpSendMessage, &wire.GroupMessage{Group: g.id, Message: message})
 	return err
 }
+
+// OwesHello reports whether the client has still to tell its link key.
+func (g *Group) OwesHello() bool {
+	g.c.mu.Lock()
+	defer g.c.mu.Unlock()
+	return g.hello
+}

@@ -132,17 +132,28 @@ func (g *Group) commitWaiting(ctx context.Context) error {
 func (g *Group) introduce(ctx context.Context) error {
 	if g.hello {
 		c := &content{kind: contentHello, client: g.persona.Pseudonym.Credential.Client, link: g.persona.Pseudonym.LinkKey.Bytes}
-		g.hello = false
-		if err := g.post(ctx, c); err != nil {
+		if err := g.owe(ctx, &g.hello, c); err != nil {
 			return err
 		}
 	}
 	if g.newcomer && g.roster != nil {
 		generation, key := g.roster.Key()
-		g.newcomer = false
-		return g.post(ctx, &content{kind: contentRoster, generation: generation, key: key})
+		return g.owe(ctx, &g.newcomer, &content{kind: contentRoster, generation: generation, key: key})
 	}
 	return nil
+}
+
+// owe posts a content, which is owed until it is in the outbox.
+func (g *Group) owe(ctx context.Context, owed *bool, c *content) error {
+	*owed = false // saved with the outbox
+	err := g.post(ctx, c)
+	if errors.Is(err, ErrOutbox) {
+		*owed = true
+		return nil // there will be room once that is sent
+	}
+	_, refused := asRefusal(err)
+	*owed = err != nil && !refused && !errors.Is(err, ErrKept)
+	return err
 }
 
 // Maintain does what is due now and then: it fetches tokens, publishes

@@ -196,5 +196,9 @@ func (g *Group) left(sequence uint64) error {
 	g.record.mls, g.record.commit, g.outbox, g.parts, g.told = nil, nil, nil, nil, nil
 	g.rosterKey, g.access, g.granted = secret.Bytes{}, secret.Bytes{}, secret.Bytes{}
 	g.tell(Event{Kind: EventLeft, Sequence: sequence})
-	return errors.Join(g.dropEvidence(), g.save(), g.c.account.Forget(g.address))
+	// The address last: by it comes again what is not saved.
+	if err := errors.Join(g.dropEvidence(), g.save()); err != nil {
+		return err
+	}
+	return g.c.account.Forget(g.address)
 }
