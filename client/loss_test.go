@@ -229,3 +229,23 @@ func TestLeavingWithoutAnAnswer(t *testing.T) {
 		t.Errorf("%s is in state %d", alice.name, s)
 	}
 }
+
+// TestMaintainTellsWhatFailed: that there are no tokens now hides nothing else.
+func TestMaintainTellsWhatFailed(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	net := alice.onBadNet()
+	alice.sync()
+	issuer := only(0, lost)
+	net.set(issuer)
+	alice.ok(alice.Maintain(t.Context()))
+	net.set(func(o wire.Operation) mishap {
+		if o == wire.OpPublishKeyPackages {
+			return garbled
+		}
+		return issuer(o)
+	})
+	if err := alice.Maintain(t.Context()); !errors.Is(err, account.ErrService) {
+		t.Errorf("KeyPackages were not looked after: %v", err)
+	}
+}

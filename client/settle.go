@@ -161,8 +161,10 @@ func (g *Group) owe(ctx context.Context, owed *bool, c *content) error {
 // has not done so for long.
 func (c *Client) Maintain(ctx context.Context) error {
 	err := c.account.Refill(ctx)
-	if errors.Is(err, account.ErrNoTokens) {
-		err = nil // the allowance is used up for now
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		err = errors.Join(slices.DeleteFunc(slices.Clone(all.Unwrap()), func(err error) bool {
+			return errors.Is(err, account.ErrNoTokens) // the allowance is used up for now
+		})...)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
