@@ -8,11 +8,19 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// leafCheck returns what refuses a leaf whose credential does not fit the group's
-// profile, and one of a client that may not enter. Who is a member stays one when
-// the policy changes, until somebody removes it.
+// MaxLeaf is the octets of a leaf node, of which pseudonymous ones take less than a
+// thousand and such with chains of certificates a few thousand: who joins fetches those
+// of all members.
+const MaxLeaf = 32 << 10
+
+// leafCheck returns what refuses a leaf that is too large or whose credential does not
+// fit the group's profile, and one of a client that may not enter. Who is a member stays
+// one when the policy changes, until somebody removes it.
 func leafCheck(p *wire.GroupPolicy) func(old, leaf *mls.LeafNode) error {
 	return func(old, leaf *mls.LeafNode) error {
+		if b, err := mls.Marshal(leaf); err != nil || len(b) > MaxLeaf {
+			return errTooLarge
+		}
 		name, err := wire.ParseMemberName(p.Profile, &leaf.Credential)
 		if err != nil || old != nil { // which has the same credential, see rules
 			return err
