@@ -43,10 +43,8 @@ type request struct {
 	*appending
 	left []int // which entries were not sent
 	sent int   // how many were and have no answer
-	// begun: something was sent, so that the request cannot be withdrawn.
-	begun bool
-	err   error
-	done  chan struct{} // closed when all is answered, or err is set and nothing under way
+	err  error
+	done chan struct{} // closed when all is answered, or err is set and nothing under way
 }
 
 // sending is an entry in a call.
@@ -75,8 +73,9 @@ func (j *joiner) submit(a *appending, part []int) *request {
 	return r
 }
 
-// wait returns when the request is answered, or is withdrawn because the context or
-// the time ended before anything of it was sent.
+// wait returns when the request is answered. What was not sent when the context or the
+// time ends is withdrawn, and the request fails: others may be before it that take all
+// the time they have, one after the other.
 func (j *joiner) wait(ctx context.Context, r *request) error {
 	waiting, cancel := context.WithTimeoutCause(ctx, j.timeout, errWaited)
 	defer cancel()
@@ -86,14 +85,13 @@ func (j *joiner) wait(ctx context.Context, r *request) error {
 	case <-waiting.Done():
 	}
 	j.mu.Lock()
-	withdrawn := !r.begun
-	if withdrawn {
+	if len(r.left) > 0 {
 		j.drop(r)
+		if r.err = context.Cause(waiting); r.sent == 0 {
+			close(r.done)
+		}
 	}
 	j.mu.Unlock()
-	if withdrawn {
-		return context.Cause(waiting)
-	}
 	<-r.done
 	return r.err
 }
@@ -147,7 +145,7 @@ func (j *joiner) take() []sending {
 		for _, i := range r.left {
 			all = append(all, sending{r, i})
 		}
-		r.left, r.begun = nil, true
+		r.left = nil
 	}
 	slices.SortStableFunc(all, func(a, b sending) int { return bytes.Compare(a.entry().Queue[:], b.entry().Queue[:]) })
 	call := all[:0]

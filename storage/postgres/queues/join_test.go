@@ -158,6 +158,33 @@ func TestJoinWithdraws(t *testing.T) {
 	})
 }
 
+// TestJoinBehindOthers: requests for one queue, which the server does not answer, do not
+// wait for one another beyond their time; of one that was sent in part no more is.
+func TestJoinBehindOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := newServer(), t.Context()
+		_, first := s.ask(ctx, 1, 9)
+		_, ofA := s.ask(ctx, 1, 1)
+		_, ofB := s.ask(ctx, 1, 1, 2)
+		_, ofC := s.ask(ctx, 1, 1)
+		s.next(t)
+		s.give(nil)
+		answered(t, first, nil)
+		s.next(t) // 1 of A, 2 of B
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		answered(t, ofC, postgres.ErrUnavailable)
+		open(t, ofA)
+		open(t, ofB)
+		s.give(nil)
+		answered(t, ofA, nil)
+		answered(t, ofB, postgres.ErrUnavailable)
+		if s.joiner.calls != 0 || s.entries != 0 || len(s.waiting) != 0 {
+			t.Errorf("%d calls, %d entries, %d requests are left", s.joiner.calls, s.entries, len(s.waiting))
+		}
+	})
+}
+
 // TestJoinFails: whose entries were in a call of an open outcome is told so, and nothing
 // more of theirs is sent; what is refused is of one request, and the others' goes on.
 func TestJoinFails(t *testing.T) {
