@@ -87,6 +87,9 @@ func inspect(ctx context.Context, cfg Config, want *place, walks []Walk, report 
 	conn.ValidateConnect = nil
 	delete(conn.RuntimeParams, "statement_timeout")
 	conn.RuntimeParams["default_transaction_read_only"] = "on"
+	// Other tables than the one asked about are looked into by keys: these joins would
+	// read all of them for each range.
+	conn.RuntimeParams["enable_hashjoin"], conn.RuntimeParams["enable_mergejoin"] = "off", "off"
 	i := &inspection{config: conn, summary: &summary, report: report}
 	defer i.close(context.WithoutCancel(ctx))
 	for _, s := range schemas {

@@ -1,6 +1,7 @@
 package queues_test
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -169,4 +170,30 @@ func TestChecksOnStandby(t *testing.T) {
 	}
 	on.Fsck(t, queues.Checks, postgres.Finding{Kind: "references", Problem: "payload is missing"}, postgres.Finding{Kind: "payload", Problem: "partition of a day is missing"},
 		postgres.Finding{Kind: "pool", Problem: "in the wrong shard"})
+}
+
+// TestChecksReadByRanges: how much is read for a range does not depend on how many
+// ranges there are.
+func TestChecksReadByRanges(t *testing.T) {
+	d := pgtest.New(t, queues.Schema)
+	const n = 10_000
+	fill(t, d, n, 1)
+	if err := d.Exec("select pg_stat_reset()"); err != nil {
+		t.Fatal(err)
+	}
+	if summary, err := postgres.Inspect(t.Context(), postgres.Config{URL: d.OwnerURL()}, queues.Checks, nil, queues.Schema); err != nil || summary.Findings > 0 {
+		t.Fatalf("%+v, %v", summary, err)
+	}
+	// What a session did is counted a moment after it has ended.
+	for end := time.Now().Add(time.Minute); !d.Holds(t, fmt.Sprintf("select from pg_stat_user_tables where relid = 'queues.head'::regclass and idx_tup_fetch >= %d", n)); {
+		if time.Now().After(end) {
+			t.Fatal("nothing is counted")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	for _, table := range []string{"queue", "head", "entry", "segment"} {
+		if !d.Holds(t, fmt.Sprintf("select from pg_stat_user_tables where relid = 'queues.%s'::regclass and seq_tup_read < %d", table, 16*n)) {
+			t.Errorf("%s was read for each range", table)
+		}
+	}
 }
