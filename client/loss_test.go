@@ -249,3 +249,38 @@ func TestMaintainTellsWhatFailed(t *testing.T) {
 		t.Errorf("KeyPackages were not looked after: %v", err)
 	}
 }
+
+// TestRejoinWithoutAnAnswer: whoever does not hear that it is back comes back again.
+func TestRejoinWithoutAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	g, all := w.circle(client.GroupOptions{}, "alice", "bob")
+	alice, bob := all[0], all[1]
+	net := bob.onBadNet()
+	net.set(only(wire.OpRejoin, unheard))
+	if err := briefly(t.Context(), bob.in(g).Rejoin); !errors.Is(err, account.ErrUncertain) {
+		t.Fatalf("rejoin without an answer: %v", err)
+	}
+	net.set(fine)
+	alice.says(g, "are you there?")
+	settle(all)
+	if s := bob.in(g).State(); s != client.StateLost {
+		t.Errorf("state %d", s)
+	}
+	bob.restart()
+	for range 5 {
+		err := bob.in(g).Rejoin(t.Context())
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, client.ErrAccessAsked) {
+			t.Fatal(err)
+		}
+		alice.says(g, "come in")
+		settle(all)
+	}
+	settle(all)
+	agree(g, all...)
+	bob.says(g, "now I am")
+	settle(all)
+	equal(t, "what alice read", alice.texts(), "bob: now I am")
+}

@@ -16,7 +16,8 @@ import (
 // Rejoin leaves the group and joins it again in one commit of the client's own:
 // for a client that cannot follow any more. It keeps the pseudonyms and restores
 // no message that was missed. If no key that the client has opens the group it
-// asks for access and fails with [ErrAccessAsked].
+// asks for access and fails with [ErrAccessAsked]. If it fails with
+// [account.ErrUncertain] the state is [StateLost], and Rejoin is to be called again.
 func (g *Group) Rejoin(ctx context.Context) error {
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
@@ -38,7 +39,19 @@ func (g *Group) Rejoin(ctx context.Context) error {
 		next := &Group{c: g.c, id: g.id, record: g.record, profile: g.policy().Profile}
 		next.record.commit, next.access, next.granted, next.newcomer = nil, secret.Bytes{}, secret.Bytes{}, false
 		next.record.unwanted = false // any more
+		// Once the service has the request the old leaf may be gone, and what says so
+		// is not to be taken for a removal.
+		was := g.state
+		g.state = StateLost
+		if err := g.save(); err != nil {
+			g.state = was
+			return err
+		}
 		if err := next.joinExternal(ctx, wire.OpRejoin, info, key); err != nil {
+			if !unanswered(err) {
+				g.state = was
+				err = errors.Join(err, g.save())
+			}
 			return err
 		}
 		// Others hold the pointer, so that it is this one that goes on.
