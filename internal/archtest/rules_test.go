@@ -20,7 +20,7 @@ bench/crash                    <- client client/account client/vault deploy/patr
                                   storage/postgres/pgserver
 bench/link                     <- bench/link/snapshot pseudods/seal
 bench/link/snapshot            <- client client/account client/vault internal/daemon internal/secret privacypass/attester \
-                                  privacypass/client/httpapi privacypass/issuer/host pseudods/server pseudods/wire storage/badger
+                                  privacypass/client/httpapi privacypass/issuer/host pseudods/server pseudods/wire storage/badger storage/storagetest
 client                         <- client/account client/identity client/vault internal/secret internal/tlscodec mls mls/epoch mls/group pseudods/seal pseudods/wire
 client/account                 <- client/identity client/vault client/wallet internal/secret internal/tlscodec mls mls/group \
                                   privacypass privacypass/attester privacypass/client/httpapi pseudods/httpapi pseudods/seal \

@@ -127,6 +127,9 @@ func powerLost(dir string, lines []string) error {
 func powerCuts(t *testing.T, n int, lies bool) (lost, acknowledged int, what error) {
 	disk := powerloss.Mount(t, powerloss.Config{Size: 128 << 20, Lies: lies})
 	w := powerloss.Start(t, "TestPowerLoss", powerEnv+"="+disk.Dir())
+	for end := time.Now().Add(time.Minute); len(w.Acknowledged()) < 100 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 	for cut := range n {
 		time.Sleep(200*time.Millisecond + rand.N(300*time.Millisecond))
 		lines := w.Acknowledged()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // CopyLive copies the flat directory of an open database, as a kill would leave
@@ -22,7 +23,9 @@ func CopyLive(from, to string) error {
 		if err != nil {
 			return err
 		}
-		for _, f := range files {
+		byRank := slices.Clone(files)
+		slices.SortStableFunc(byRank, func(a, b fs.DirEntry) int { return rank(a) - rank(b) })
+		for _, f := range byRank {
 			if err = copySparse(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
 				break
 			}
@@ -39,6 +42,15 @@ func CopyLive(from, to string) error {
 		}
 	}
 	return errors.New("the directory does not come to rest")
+}
+
+// rank puts what names other files before them. A table is whole when the engine's
+// manifest names it, and may not be yet when it is copied before the manifest.
+func rank(f fs.DirEntry) int {
+	if f.Name() == "MANIFEST" {
+		return 0
+	}
+	return 1
 }
 
 func names(files []fs.DirEntry) (all string) {

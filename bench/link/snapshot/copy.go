@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/pseudods/pseudods/pseudods/server"
 	"github.com/pseudods/pseudods/storage/badger"
+	"github.com/pseudods/pseudods/storage/storagetest"
 )
 
 // Store names a store, by its role and its own name.
@@ -38,7 +38,7 @@ func (w *world) take(state string) (*Copy, error) {
 	c := &Copy{State: state, Stores: map[Store][]badger.Sighting{}}
 	for _, s := range stores {
 		to := filepath.Join(w.dir, "copy")
-		if err := copyDir(s.Dir, to); err != nil {
+		if err := storagetest.CopyLive(s.Dir, to); err != nil {
 			return nil, fmt.Errorf("copying %s: %w", s.Name, err)
 		}
 		sightings := slices.Clone(w.journals[Store{s.Role, s.Name}].all)
@@ -92,51 +92,4 @@ func (w *world) follow() error {
 func clone(g badger.Sighting) badger.Sighting {
 	g.Key, g.Value = bytes.Clone(g.Key), bytes.Clone(g.Value)
 	return g
-}
-
-func copyDir(from, to string) error {
-	if err := os.Mkdir(to, 0o700); err != nil {
-		return err
-	}
-	files, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if err := copyFile(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// copyFile leaves holes where there are zeros: most of the engine's files are
-// larger than what is in them.
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	b, zeros := make([]byte, 64<<10), make([]byte, 64<<10)
-	for at := int64(0); ; {
-		n, err := io.ReadFull(in, b)
-		if n == 0 || err != nil && err != io.ErrUnexpectedEOF {
-			if err == io.EOF {
-				err = out.Truncate(at)
-			}
-			return err
-		}
-		if !bytes.Equal(b[:n], zeros[:n]) {
-			if _, err := out.WriteAt(b[:n], at); err != nil {
-				return err
-			}
-		}
-		at += int64(n)
-	}
 }
