@@ -266,7 +266,7 @@ func (w *witness) do(ctx context.Context, note []byte, write Write) error {
 	if w.failed.Load() {
 		return ErrRolledBack
 	}
-	number := w.file.Seq + 1
+	number, before := w.file.Seq+1, w.db.writes.Load()
 	at, err := write(ctx, w.file.ID[:], int64(number))
 	if Code(err) == codeRolledBack {
 		w.failed.Store(true)
@@ -275,10 +275,10 @@ func (w *witness) do(ctx context.Context, note []byte, write Write) error {
 	if err != nil {
 		return err
 	}
-	w.seen.Store(w.db.writes.Load())
 	if uint64(at) != number {
 		return nil
 	}
+	w.seen.Store(before + 1) // what others wrote meanwhile may have come after the number
 	if note != nil {
 		w.file.Note = note
 	}
