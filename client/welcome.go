@@ -15,9 +15,9 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// welcome joins a group that somebody has added this client to. Only failures of
-// the transport are errors: then the entry stays in the queue. A Welcome that is
-// refused, or not wanted, is an event.
+// welcome joins a group that somebody has added this client to. Only answers that do
+// not come are errors: then the entry stays in the queue. A Welcome that is refused, not
+// wanted, or of a provider that is not to be found, is an event.
 func (c *Client) welcome(ctx context.Context, in *account.Incoming) error {
 	f := in.Fanout
 	if old := c.groups[f.Group]; old != nil && old.state != StateLeft || in.JoinInfo == nil {

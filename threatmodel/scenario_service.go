@@ -6,7 +6,7 @@ var serviceScenarios = []Scenario{
 		Adversaries: []AdversaryID{Guest}, Assets: []AssetID{Availability, Cost, Attention},
 		Attack:      "A provider sends requests without end, never takes deliveries, or answers so slowly that others wait.",
 		Defence:     "Only peers that an operator names take part. Each provider has lanes and workers of its own, retried with growing pauses behind a circuit breaker, so that one that is away or does not answer holds up no other. Its users' requests are limited and priced like all. The policy can bar guests from adding and removing.",
-		Residual:    "There is no quota for each domain: what waits for a provider that is away is bounded by the groups' rates and the disk alone.",
+		Residual:    "There is no quota for each domain: what waits for a provider that is away is bounded by the groups' rates and the disk alone. A client reads its queue in order: an entry for which a group's provider must be asked, a Welcome or a message franked by a new key, holds up those behind it while that provider does not answer.",
 		Mitigations: []MitigationID{Outbox, LeafLimit, TokenPrice, AgreedPolicy},
 		Tests:       join(in("pseudods/ds", "TestINV06ProviderThatIsAwayHoldsUpNoOther", "TestINV06HangingProviderHoldsUpNoOther", "TestGuestsManageNothing"), in("pseudods/server", "TestCircuit", "TestPeers", "TestDeliveryRefused", "TestSilentPeerDelaysNoNewcomer", "TestPeerNamesAnothersKey")),
 		Executable:  []string{"guest-flooding"}},
