@@ -130,6 +130,7 @@ func inspect(ctx context.Context, cfg Config, want *place, walks []Walk, report 
 type inspection struct {
 	config  *pgx.ConnConfig
 	conn    *pgx.Conn // nil before the first question
+	there   bool      // there was a session
 	summary *Summary
 	report  func(Finding)
 }
@@ -191,14 +192,20 @@ func (i *inspection) walk(ctx context.Context, w *Walk) error {
 
 // ask asks a question, and once more, a few times, if a standby has not answered it as
 // it stood in the way of what it replays. Where the question had not come in whole, the
-// standby ends the session too.
+// standby ends the session too, and what it says of that may be lost with it.
 func (i *inspection) ask(ctx context.Context, question func() error) error {
+	lost := 0
 	for pause := 50 * time.Millisecond; ; pause *= 2 {
 		err := i.connect(ctx)
 		if err == nil {
 			err = question()
 		}
-		if pause > 10*time.Second || !errors.Is(err, ErrBusy) {
+		again := errors.Is(err, ErrBusy)
+		if errors.Is(err, ErrUnavailable) && i.there {
+			lost++
+			again = lost <= maxLost
+		}
+		if pause > 10*time.Second || !again {
 			return err
 		}
 		select {
@@ -209,6 +216,9 @@ func (i *inspection) ask(ctx context.Context, question func() error) error {
 	}
 }
 
+// maxLost is how many sessions a question may lose.
+const maxLost = 4
+
 // connect connects unless there is a session.
 func (i *inspection) connect(ctx context.Context) (err error) {
 	if i.conn != nil && !i.conn.IsClosed() {
@@ -217,6 +227,7 @@ func (i *inspection) connect(ctx context.Context) (err error) {
 	if i.conn, err = pgx.ConnectConfig(ctx, i.config); err != nil {
 		return i.fail(ctx, err)
 	}
+	i.there = true
 	return nil
 }
 
