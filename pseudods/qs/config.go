@@ -62,8 +62,9 @@ type Config struct {
 	// entry instead of once. Default 272, the smallest padded payload.
 	Inline int
 	// CacheAddresses and CacheSegments bound memory: 1<<18 opened addresses of
-	// about 200 octets, and 1<<18 segment keys of about 300. The half that was used
-	// last is always there; what is not costs a public-key operation.
+	// about 200 octets, and 1<<18 segment keys of about 300, or 1,400 for owners
+	// with X-Wing keys. The half that was used last is always there; what is not
+	// costs a public-key operation.
 	CacheAddresses, CacheSegments int
 
 	// MaxWait is the longest a read waits. Default 55 s.

@@ -204,20 +204,27 @@ func TestCircuit(t *testing.T) {
 	}
 }
 
-// TestSilentPeerDelaysNobody: a peer whose document does not come holds up no
-// delivery of one that is known.
-func TestSilentPeerDelaysNobody(t *testing.T) {
+// besideSilent starts two providers, and returns the first of them and the senders of
+// the second, which has it and one that never answers for peers.
+func besideSilent(t *testing.T) (silent net.Listener, left *Server, s *senders) {
+	t.Helper()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
+	t.Cleanup(func() { silent.Close() })
 	a, b := config(t), config(t)
 	a.Domain, b.Domain = "a.example", "b.example"
-	left, _ := start(t, a)
+	left, _ = start(t, a)
 	b.Peers = map[string]string{"0.example": "http://" + silent.Addr().String(), "a.example": left.URL(DS)}
 	right, _ := start(t, b)
-	s := right.qs.handler.senders
+	return silent, left, right.qs.handler.senders
+}
+
+// TestSilentPeerDelaysNobody: a peer whose document does not come holds up no
+// delivery of one that is known.
+func TestSilentPeerDelaysNobody(t *testing.T) {
+	silent, left, s := besideSilent(t)
 	if _, err := s.peers["a.example"].document(t.Context(), documentAge); err != nil {
 		t.Fatal(err)
 	}
@@ -250,17 +257,7 @@ func TestSilentPeerDelaysNobody(t *testing.T) {
 // TestSilentPeerDelaysNoNewcomer: a peer whose document does not come, and strangers
 // that ask for it and leave, keep out no other peer that is not known yet.
 func TestSilentPeerDelaysNoNewcomer(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	a, b := config(t), config(t)
-	a.Domain, b.Domain = "a.example", "b.example"
-	left, _ := start(t, a)
-	b.Peers = map[string]string{"0.example": "http://" + silent.Addr().String(), "a.example": left.URL(DS)}
-	right, _ := start(t, b)
-	s := right.qs.handler.senders
+	_, left, s := besideSilent(t)
 	d := &deliverer{signer: func() *mls.SignatureKey { return left.ds.keys[0] }}
 	r := must(wire.ParseRequest(must(d.request("b.example", &wire.Delivery{Payload: []byte("x")})), 1<<20))
 	stranger := *r
