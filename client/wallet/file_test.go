@@ -28,7 +28,8 @@ func TestFileIsSealed(t *testing.T) {
 	plaintext, err := wallet.Unseal(r.cfg.Key, file)
 	check(t, err)
 	for name, part := range map[string][]byte{
-		"request": []byte("a text to look for"), "nonce": token.Nonce[:], "key id": token.KeyID[:], "class": []byte("send"),
+		"request": []byte("a text to look for"), "nonce": token.Nonce[:], "key id": token.KeyID[:],
+		"class": []byte("\x04send\x00\xa2\x00\x05"), // with its length, and size and type of a token
 	} {
 		if !bytes.Contains(plaintext, part) {
 			t.Errorf("the plaintext does not show the %s", name)
