@@ -34,7 +34,7 @@ func (p *person) links(name string) *person {
 // settled syncs all clients until the condition holds.
 func (w *world) settled(what string, holds func() bool, all ...*person) {
 	w.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); {
+	for end := time.Now().Add(longest); !holds(); {
 		if time.Now().After(end) {
 			w.Fatalf("in vain: %s", what)
 		}

@@ -21,6 +21,8 @@ type badNet struct {
 	mu sync.Mutex
 	// on decides about a request of an operation, 0 for one that is none.
 	on func(wire.Operation) mishap
+	// struck, if not nil, is called after a mishap.
+	struck func()
 }
 
 // mishap is what becomes of a request.
@@ -36,7 +38,18 @@ const (
 func (n *badNet) set(on func(wire.Operation) mishap) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.on = on
+	n.on, n.struck = on, nil
+}
+
+// once does something under a context that ends with the first mishap, so that
+// nothing comes of trying again.
+func (n *badNet) once(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n.mu.Lock()
+	n.struck = cancel
+	n.mu.Unlock()
+	return f(ctx)
 }
 
 // fine is a network on which nothing happens.
@@ -67,8 +80,11 @@ func (n *badNet) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	n.mu.Lock()
-	m := n.on(o)
+	m, struck := n.on(o), n.struck
 	n.mu.Unlock()
+	if m != passes && struck != nil {
+		defer struck()
+	}
 	if m == lost {
 		return nil, errLost
 	}
@@ -97,13 +113,6 @@ func (p *person) onBadNet() *badNet {
 	return n
 }
 
-// briefly tries something for a moment.
-func briefly(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
-	defer cancel()
-	return f(ctx)
-}
-
 // TestRemovedWhileACommitIsOpen: whoever has been removed while the answer to a
 // commit was lost hears so, whatever it does next.
 func TestRemovedWhileACommitIsOpen(t *testing.T) {
@@ -118,14 +127,14 @@ func TestRemovedWhileACommitIsOpen(t *testing.T) {
 		net := p.onBadNet()
 		p.sync()
 		net.set(func(wire.Operation) mishap { return lost })
-		if err := briefly(t.Context(), p.in(g).Update); !errors.Is(err, account.ErrUncertain) {
+		if err := net.once(t.Context(), p.in(g).Update); !errors.Is(err, account.ErrUncertain) {
 			t.Fatalf("update without a network: %v", err)
 		}
 		all[0].sync()
 		all[0].ok(g.Remove(t.Context(), p.name))
 		net.set(fine)
 		err := act(t.Context(), p.in(g))
-		for end := time.Now().Add(20 * time.Second); errors.Is(err, client.ErrPending) && time.Now().Before(end); {
+		for end := time.Now().Add(longest); errors.Is(err, client.ErrPending) && time.Now().Before(end); {
 			time.Sleep(10 * time.Millisecond) // the removal is on its way
 			err = act(t.Context(), p.in(g))
 		}
@@ -177,7 +186,7 @@ func TestCreationThatNeverArrived(t *testing.T) {
 	alice := w.person("alice")
 	net := alice.onBadNet()
 	net.set(only(wire.OpCreateGroup, lost))
-	err := briefly(t.Context(), func(ctx context.Context) error {
+	err := net.once(t.Context(), func(ctx context.Context) error {
 		_, err := alice.CreateGroup(ctx, "first", client.GroupOptions{})
 		return err
 	})
@@ -210,7 +219,7 @@ func TestLeavingWithoutAnAnswer(t *testing.T) {
 		p := all[1+i]
 		net := p.onBadNet()
 		net.set(only(wire.OpSelfRemove, m))
-		if err := briefly(t.Context(), p.in(g).Leave); !errors.Is(err, account.ErrUncertain) {
+		if err := net.once(t.Context(), p.in(g).Leave); !errors.Is(err, account.ErrUncertain) {
 			t.Fatalf("leaving without an answer: %v", err)
 		}
 		net.set(fine)
@@ -224,7 +233,7 @@ func TestLeavingWithoutAnAnswer(t *testing.T) {
 
 	net := alice.onBadNet()
 	net.set(only(wire.OpDeleteGroup, unheard))
-	if err := briefly(t.Context(), alice.in(g).Delete); !errors.Is(err, account.ErrUncertain) {
+	if err := net.once(t.Context(), alice.in(g).Delete); !errors.Is(err, account.ErrUncertain) {
 		t.Fatalf("deletion without an answer: %v", err)
 	}
 	net.set(fine)
@@ -262,7 +271,7 @@ func TestRejoinWithoutAnAnswer(t *testing.T) {
 	alice, bob := all[0], all[1]
 	net := bob.onBadNet()
 	net.set(only(wire.OpRejoin, unheard))
-	if err := briefly(t.Context(), bob.in(g).Rejoin); !errors.Is(err, account.ErrUncertain) {
+	if err := net.once(t.Context(), bob.in(g).Rejoin); !errors.Is(err, account.ErrUncertain) {
 		t.Fatalf("rejoin without an answer: %v", err)
 	}
 	net.set(fine)

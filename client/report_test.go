@@ -1,9 +1,8 @@
 package client_test
 
 import (
+	"cmp"
 	"errors"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -14,14 +13,7 @@ import (
 // reports returns how many reports the provider counted of a kind.
 func (w *world) reports(event string) string {
 	w.Helper()
-	res := must(http.Get(w.admin + "/metrics"))
-	defer res.Body.Close()
-	for line := range strings.Lines(string(must(io.ReadAll(res.Body)))) {
-		if n, ok := strings.CutPrefix(line, `pseudods_reports_total{event="`+event+`"} `); ok {
-			return strings.TrimSpace(n)
-		}
-	}
-	return "0"
+	return cmp.Or(w.metric(`pseudods_reports_total{event="`+event+`"}`), "0")
 }
 
 func (p *person) evidence(g *client.Group) (texts []string, sequences []uint64) {

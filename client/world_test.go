@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,18 +144,45 @@ func (p *person) ok(err error) {
 	}
 }
 
-// sync takes what arrives until nothing does for a moment.
+// longest is for what takes milliseconds on an idle machine.
+const longest = time.Minute
+
+// delivered waits until everything that the provider has accepted is in queues.
+func (w *world) delivered() {
+	w.Helper()
+	for end := time.Now().Add(longest); w.metric("pseudods_deliveries_waiting") != "0"; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			w.Fatal("messages wait to be delivered")
+		}
+	}
+}
+
+// metric returns a figure of the provider's by its name and labels, "" if there is
+// none.
+func (w *world) metric(name string) string {
+	w.Helper()
+	res := must(http.Get(w.admin + "/metrics"))
+	defer res.Body.Close()
+	for line := range strings.Lines(string(must(io.ReadAll(res.Body)))) {
+		if n, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(n)
+		}
+	}
+	return ""
+}
+
+// sync takes what has been sent until all is read, also what came of reading it.
 func (p *person) sync() []client.Event {
 	p.w.Helper()
 	var out []client.Event
-	for quiet := 0; quiet < 3; quiet++ {
+	for quiet := 0; quiet < 2; quiet++ {
+		p.w.delivered()
 		events, err := p.Sync(p.w.Context(), 0)
 		p.ok(err)
 		if len(events) > 0 {
 			quiet = -1
 		}
 		out = append(out, events...)
-		time.Sleep(30 * time.Millisecond)
 	}
 	p.heard = append(p.heard, out...)
 	return out
@@ -162,7 +191,7 @@ func (p *person) sync() []client.Event {
 // until syncs until an event of a kind has come, which it returns.
 func (p *person) until(kind client.EventKind) client.Event {
 	p.w.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(longest); time.Now().Before(deadline); {
 		events, err := p.Sync(p.w.Context(), time.Second)
 		p.ok(err)
 		p.heard = append(p.heard, events...)

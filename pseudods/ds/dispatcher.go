@@ -93,6 +93,15 @@ func (d *Dispatcher) wake(ref Ref) {
 	d.wg.Go(func() { d.serve(ctx, ref) })
 }
 
+// Waiting returns in how many lanes there are messages that this dispatcher knows of
+// and has not delivered. A lane counts before the request is answered that brought
+// its message.
+func (d *Dispatcher) Waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.lanes) + len(d.parked)
+}
+
 // Run delivers what waits, also from before a restart, until the context ends.
 // It returns when all deliveries under way have ended. It runs once.
 func (d *Dispatcher) Run(ctx context.Context) error {

@@ -40,6 +40,26 @@ func TestINV06NoWakeIsLost(t *testing.T) {
 	r.runUntil(d, func() bool { return len(r.mail.boxes[string(all[0].address.Address.Sealed.Ciphertext)].items) == 2 })
 }
 
+// TestWaitingLanes: a lane waits from before its message is accepted until it is in
+// the queue.
+func TestWaitingLanes(t *testing.T) {
+	r := newRig(t, nil)
+	all := r.founded(1)
+	d := ds.NewDispatcher(r.ds, r.mail, ds.DispatcherConfig{Retry: time.Millisecond})
+	r.cfg.Wake = d.Wake
+	r.restart()
+	if n := d.Waiting(); n != 0 {
+		t.Errorf("%d lanes wait for nothing", n)
+	}
+	r.ok(all[0].send("one"))
+	if n := d.Waiting(); n != 1 {
+		t.Errorf("%d lanes wait", n)
+	}
+	r.runUntil(d, func() bool {
+		return d.Waiting() == 0 && len(r.mail.boxes[string(all[0].address.Address.Sealed.Ciphertext)].items) == 1
+	})
+}
+
 // runUntil runs a dispatcher until the mail is as it should be.
 func (r *rig) runUntil(d *ds.Dispatcher, arrived func() bool) {
 	r.Helper()

@@ -75,6 +75,7 @@ var (
 	tokensSpent   = prometheus.NewDesc("pseudods_tokens_spent", "Spent tokens of the class's keys that are in use.", []string{"role", "class"}, nil)
 	tokensUsage   = prometheus.NewDesc("pseudods_tokens_capacity_ratio", "Spent tokens of the fullest of these keys by its capacity. Look into it above 0.8.", []string{"role", "class"}, nil)
 	tokensKeys    = prometheus.NewDesc("pseudods_tokens_keys", "Keys of the class that verify tokens.", []string{"role", "class"}, nil)
+	lanesWaiting  = prometheus.NewDesc("pseudods_deliveries_waiting", "Pairs of a group and a provider for which this process has messages to deliver.", nil, nil)
 	reportsOpen   = prometheus.NewDesc("pseudods_reports_open", "Reports of abuse that wait for a decision.", nil, nil)
 )
 
@@ -86,6 +87,7 @@ type roleStores struct {
 	ready    func() error // of a database; nil for embedded stores
 	stats    map[string]func() badger.Stats
 	redeemer *redeemer          // nil for none
+	waiting  func() int         // of a dispatcher; nil for none
 	docket   *moderation.Docket // nil for none
 }
 
@@ -93,7 +95,7 @@ var _ prometheus.Collector = stores(nil)
 
 // Describe implements prometheus.Collector.
 func (stores) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{storeBatches, storeRequests, storeUp, tokensSpent, tokensUsage, tokensKeys, reportsOpen} {
+	for _, d := range []*prometheus.Desc{storeBatches, storeRequests, storeUp, tokensSpent, tokensUsage, tokensKeys, lanesWaiting, reportsOpen} {
 		out <- d
 	}
 }
@@ -123,6 +125,9 @@ func (s *roleStores) collect(out chan<- prometheus.Metric) {
 			up = 0
 		}
 		out <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, up, role, "database")
+	}
+	if s.waiting != nil {
+		out <- prometheus.MustNewConstMetric(lanesWaiting, prometheus.GaugeValue, float64(s.waiting()))
 	}
 	if s.docket != nil {
 		if n, err := s.docket.Waiting(context.Background()); err == nil {

@@ -166,7 +166,7 @@ func (s *Server) stores() (all stores) {
 		all = append(all, roleStores{role: QS, ready: s.qs.databaseReady(s.qs.redeemer), stats: s.qs.stats(queuesDir, s.qs.redeemer), redeemer: s.qs.redeemer})
 	}
 	if s.ds != nil {
-		all = append(all, roleStores{role: DS, ready: s.ds.databaseReady(s.ds.redeemer), stats: s.ds.stats(groupsDir, s.ds.redeemer), redeemer: s.ds.redeemer})
+		all = append(all, roleStores{role: DS, ready: s.ds.databaseReady(s.ds.redeemer), stats: s.ds.stats(groupsDir, s.ds.redeemer), redeemer: s.ds.redeemer, waiting: s.ds.dispatcher.Waiting})
 	}
 	if s.moderation != nil {
 		all = append(all, roleStores{role: Moderation, ready: s.moderation.databaseReady(nil), stats: s.moderation.stats(reportsDir, nil), docket: s.moderation.docket})
