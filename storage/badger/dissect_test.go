@@ -124,7 +124,7 @@ func together(t *testing.T, db *badger.DB, requests int, write func(tx *badger.T
 	for i := range requests {
 		submit(func(tx *badger.Tx) error { write(tx, i); return nil })
 	}
-	for end := time.Now().Add(10 * time.Second); db.QueueLen() < requests; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); db.QueueLen() < requests; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the requests do not wait")
 		}
