@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pseudods/pseudods/internal/daemon"
 )
 
 // The programs that scripts run beside the real ones. They end on any error.
@@ -38,16 +40,27 @@ func storm() {
 	must(fmt.Sscan(os.Args[3], &n))
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	var kills atomic.Int32
+	// took is what the last client that came through took. Servers and clients are
+	// killed at moments that are measured by it, so that on any machine these are in
+	// the middle of their work and some clients come through.
+	var took atomic.Int64
+	took.Store(int64(100 * time.Millisecond))
+	some := func(from, to int64) time.Duration {
+		return time.Duration(from*took.Load() + rand.N((to-from)*took.Load()))
+	}
 	go func() {
 		defer close(stopped)
-		for {
+		for n := 0; ; n++ {
+			ok(daemon.Dir(stormData).Stopped()) // the one before was killed
 			server := exec.Command("pseudods", "serve", "-config", "server.json")
 			ok(server.Start())
-			end := false
-			select {
-			case <-stop:
-				end = true
-			case <-time.After(300*time.Millisecond + rand.N(700*time.Millisecond)):
+			end := n%4 != 3 && !stands(stop) // every fourth may be killed before it stands
+			if !end {
+				select {
+				case <-stop:
+					end = true
+				case <-time.After(some(3, 10)):
+				}
 			}
 			ok(server.Process.Kill())
 			server.Wait()
@@ -56,9 +69,7 @@ func storm() {
 			}
 		}
 	}()
-	// A client is killed at some moment of the time that the one before it took, so
-	// that on any machine the moment is in the middle of its work.
-	killed, took := 0, 100*time.Millisecond
+	killed := 0
 	for i := 0; i < n || i < 10*n && (kills.Load() < 2 || killed == 0); i++ {
 		text := fmt.Sprintf("text %d", i+1)
 		args := []string{"-state", state, "send", group, text}
@@ -70,12 +81,12 @@ func storm() {
 		var once sync.Once
 		begin := time.Now()
 		if i%3 == 1 {
-			time.AfterFunc(rand.N(took), func() { once.Do(func() { c.Process.Kill() }) })
+			time.AfterFunc(some(0, 1), func() { once.Do(func() { c.Process.Kill() }) })
 		}
 		err := c.Wait()
 		once.Do(func() {})
 		if err == nil {
-			took = max(time.Since(begin), time.Millisecond)
+			took.Store(max(int64(time.Since(begin)), int64(time.Millisecond)))
 		}
 		switch {
 		case err == nil && args[2] == "send":
@@ -89,6 +100,26 @@ func storm() {
 	if kills.Load() < 2 || killed == 0 {
 		fail("%d clients and %d servers were killed: not much of a storm", killed, kills.Load())
 	}
+}
+
+// stormData is where the storm's server has its data.
+const stormData = "pseudods-data"
+
+// stands waits until the server has begun to answer, or reports false once stop is
+// closed.
+func stands(stop <-chan struct{}) bool {
+	for end := time.Now().Add(longest); time.Now().Before(end); {
+		if _, err := daemon.Dir(stormData).Running(); err == nil {
+			return true
+		}
+		select {
+		case <-stop:
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	fmt.Fprintln(os.Stderr, "the server does not come up")
+	return true // and every text will be missing
 }
 
 // agree sent heard: checks that all texts that were sent were heard, and that what

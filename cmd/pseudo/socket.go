@@ -85,7 +85,7 @@ func (l *listener) forward(ctx context.Context, c *command, w work, t terminal) 
 		return err
 	}
 	if err := json.NewEncoder(l).Encode(order{socketVersion, c.name, b, notesTo(t.err).live}); err != nil {
-		return err
+		return errors.Join(ctx.Err(), err)
 	}
 	for d := json.NewDecoder(l); ; {
 		var o outcome
