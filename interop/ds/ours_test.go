@@ -190,7 +190,7 @@ func (c *ours) read() (events []event) {
 	c.T.Helper()
 	for {
 		var page wire.QueuePage
-		wait := uint16(10)
+		wait := uint16(longest)
 		if len(events) > 0 {
 			wait = 0
 		}

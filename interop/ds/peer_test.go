@@ -30,6 +30,10 @@ func (o octets) MarshalJSON() ([]byte, error) {
 
 func (o *octets) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*[]byte)(o)) }
 
+// longest is for how many seconds a read waits for what takes milliseconds on an
+// idle machine: less than a service lets it.
+const longest = 50
+
 type object = map[string]any
 
 // peer is a running peer.mjs.
@@ -58,7 +62,7 @@ func startPeer() (*peer, error) {
 // stop lets the peer end with its stdin, and kills it if it does not.
 func (p *peer) stop() error {
 	p.in.Close()
-	late := time.AfterFunc(5*time.Second, func() { p.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() })
 	defer late.Stop()
 	return p.cmd.Wait()
 }
@@ -147,7 +151,7 @@ type event struct {
 func (c *theirs) read() []event {
 	c.Helper()
 	var out struct{ Events []event }
-	c.do("poll", object{"wait": 10}, &out)
+	c.do("poll", object{"wait": longest}, &out)
 	return out.Events
 }
 

@@ -36,7 +36,7 @@ func newSDK(t *testing.T, name string) *sdk {
 // until syncs until an event comes, and returns it.
 func (p *sdk) until(kind client.EventKind) client.Event {
 	p.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(longest * time.Second); time.Now().Before(deadline); {
 		for _, e := range must(p.Sync(p.T.Context(), time.Second)) {
 			if e.Kind == kind {
 				return e
@@ -118,8 +118,9 @@ func TestMeetsTheSDK(t *testing.T) {
 	if err := g.Invite(t.Context(), must(p.Account().Contact("Mallory"))); err != nil {
 		t.Fatal(err)
 	}
+	expect(ts, "commit", "")
+	expect(third, "join", "")
 	for _, c := range []*theirs{ts, third} {
-		c.read()
 		if c.do("names", nil, &out); !slices.Equal(out.Names, []string{"Alice", "Mallory", "Zoe"}) {
 			t.Fatalf("members are %q", out.Names)
 		}

@@ -110,7 +110,7 @@ func startServer() (s *server, err error) {
 func (s *server) stop() error {
 	defer os.RemoveAll(s.dir)
 	s.cmd.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(20*time.Second, func() { s.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() })
 	defer late.Stop()
 	if err := s.cmd.Wait(); err != nil {
 		return fmt.Errorf("%w\n%s", err, &s.log)
