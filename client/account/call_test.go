@@ -145,9 +145,9 @@ func TestUncertain(t *testing.T) {
 	alice := s.join("alice")
 	uncertain := func() {
 		t.Helper()
-		alice.net.lose(func(path string) (bool, bool) { return false, path == httpapi.PathGroupOperation })
-		ctx, cancel := context.WithTimeout(s.ctx, 500*time.Millisecond)
+		ctx, cancel := context.WithCancel(s.ctx)
 		defer cancel()
+		alice.net.lose(unanswered(httpapi.PathGroupOperation, cancel))
 		c, _ := alice.ping()
 		err := alice.Call(ctx, c)
 		var u *account.UncertainError
@@ -199,8 +199,17 @@ func TestRefusals(t *testing.T) {
 	s.want(alice.Call(s.ctx, c), account.ErrService)
 	// A service that fails may have acted.
 	s.messages.answer = func(*wire.Request) ([]byte, error) { return nil, refused(wire.CodeInternal) }
-	ctx, cancel := context.WithTimeout(s.ctx, 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
+	asked := 0
+	alice.net.lose(func(path string) (bool, bool) {
+		if path == httpapi.PathGroupOperation {
+			if asked++; asked > 1 {
+				cancel()
+			}
+		}
+		return false, false
+	})
 	err := alice.Call(ctx, c)
 	s.want(err, account.ErrUncertain)
 	s.want(err, refused(wire.CodeInternal))

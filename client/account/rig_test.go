@@ -422,6 +422,20 @@ func (d *deliveryService) Handle(ctx context.Context, encoded []byte) []byte {
 	}).Handle(ctx, encoded)
 }
 
+// unanswered loses all answers from a path, and cancels once it is asked again.
+func unanswered(path string, cancel context.CancelFunc) func(string) (bool, bool) {
+	asked := 0
+	return func(p string) (before, after bool) {
+		if p != path {
+			return false, false
+		}
+		if asked++; asked > 1 {
+			cancel()
+		}
+		return asked > 1, true
+	}
+}
+
 // shortly returns a context that ends soon.
 func shortly(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 300*time.Millisecond)
