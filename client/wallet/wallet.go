@@ -233,7 +233,8 @@ func (w *Wallet) Use(class tokens.Class, s Source) error {
 	return nil
 }
 
-// Count returns how many unspent tokens of the class there are.
+// Count returns how many unspent tokens of the class there are, without those that
+// Spend composes with.
 func (w *Wallet) Count(class tokens.Class) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -258,7 +259,7 @@ func (w *Wallet) Counts() map[tokens.Class]int {
 func (w *Wallet) count(class tokens.Class) (n int) {
 	s := w.sources[class]
 	for _, t := range w.state.stock {
-		if t.class == class && (s == nil || s.takes(t.token)) {
+		if t.class == class && (s == nil || s.takes(t.token)) && !w.taken[identity(t.token)] {
 			n++
 		}
 	}

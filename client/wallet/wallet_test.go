@@ -183,6 +183,20 @@ func TestComposeMayUseTheWallet(t *testing.T) {
 	check(t, s.Done())
 }
 
+// TestRefillDuringSpend: tokens that a request is composed with are there for no
+// other, so that a batch is fetched for those who wait.
+func TestRefillDuringSpend(t *testing.T) {
+	r := newRig(t, privacypass.VOPRFRistretto255)
+	w := r.filled()
+	_, err := w.Spend(tokens.Send, batch, func(outer []*privacypass.Token) ([]byte, error) {
+		check(t, w.Refill(t.Context()))
+		_, err := w.Spend(tokens.Send, 1, compose("inner"))
+		check(t, err)
+		return compose("outer")(outer)
+	})
+	check(t, err)
+}
+
 // TestUseDuringSpend discards the tokens while a request is composed.
 func TestUseDuringSpend(t *testing.T) {
 	r := newRig(t, privacypass.VOPRFRistretto255)
