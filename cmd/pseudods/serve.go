@@ -43,10 +43,12 @@ func serve(args []string, stdout, stderr io.Writer) (err error) {
 	where := s.Running()
 	where.PID = os.Getpid()
 	data := daemon.Dir(s.Data())
-	err = data.SetRunning(where)
 	issuer, issues := s.IssuerDir()
-	if issues && err == nil { // for ppissuer's commands
+	if issues { // for ppissuer's commands
 		err = issuer.SetRunning(daemon.Running{URL: where.Roles[string(server.Issuer)], Admin: where.Admin, PID: where.PID})
+	}
+	if err == nil { // last: whoever sees it may use the rest
+		err = data.SetRunning(where)
 	}
 	if err != nil {
 		return errors.Join(err, s.Close())
