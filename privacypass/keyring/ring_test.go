@@ -247,6 +247,31 @@ func TestTruncatedIDs(t *testing.T) {
 	}
 }
 
+// TestRemovedKeysAreNotNamed: a request for a key that a rotation removed names none
+// that is live.
+func TestRemovedKeysAreNotNamed(t *testing.T) {
+	for _, how := range []Rotation{AtOnce, Compromised} {
+		r := open(t, config(t))
+		r.config.Rand = new(seeds)
+		r.config.Rand.(*seeds).repeat = 1
+		now := origin
+		advance(t, r, now)
+		for range 1000 {
+			now = now.Add(2 * time.Second)
+			before := r.All()
+			if err := r.Rotate(send, how, now); err != nil {
+				t.Fatal(err)
+			}
+			made := r.Live(send, now)[0]
+			for _, k := range before {
+				if k.ID().Truncated() == made.ID().Truncated() {
+					t.Fatalf("rotation %d: the new key is named like one before it", how)
+				}
+			}
+		}
+	}
+}
+
 // TestTwoPrograms lets rings on one directory race: rotations never give a slot
 // a third key, and no key file is lost or torn.
 func TestTwoPrograms(t *testing.T) {
