@@ -178,7 +178,8 @@ func (h *Host) Tend(ctx context.Context) {
 			if err := h.allowances.Forget(ctx, now); err != nil && ctx.Err() == nil {
 				h.log.Error("allowances not forgotten", "error", err)
 			}
-			seen, due, advanced = h.keysChanged(), h.ring.Next(now), now
+			// As it was before: what others changed meanwhile is looked at next.
+			seen, due, advanced = changed, h.ring.Next(now), now
 		}
 		select {
 		case <-ctx.Done():
