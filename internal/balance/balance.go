@@ -16,6 +16,11 @@ func Listen(at string, servers ...string) (stop func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return Serve(l, servers...), nil
+}
+
+// Serve is Listen on a listener that is there already.
+func Serve(l net.Listener, servers ...string) (stop func() error) {
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -25,7 +30,7 @@ func Listen(at string, servers ...string) (stop func() error, err error) {
 			go pass(client, servers)
 		}
 	}()
-	return l.Close, nil
+	return l.Close
 }
 
 func pass(client net.Conn, servers []string) {

@@ -34,15 +34,7 @@ func answering(t *testing.T, name string) string {
 }
 
 // dead is an address at which nobody listens.
-func dead(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+const dead = "127.0.0.1:1"
 
 func ask(t *testing.T, at string) (string, error) {
 	t.Helper()
@@ -59,11 +51,12 @@ func ask(t *testing.T, at string) (string, error) {
 }
 
 func TestListen(t *testing.T) {
-	at := dead(t)
-	stop, err := balance.Listen(at, answering(t, "a"), dead(t), answering(t, "b"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := l.Addr().String()
+	stop := balance.Serve(l, answering(t, "a"), dead, answering(t, "b"))
 	seen := map[string]int{}
 	for range 64 {
 		answer, err := ask(t, at)

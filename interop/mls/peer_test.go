@@ -109,7 +109,7 @@ func startPeer() (*peer, error) {
 // stop lets the peer end with its stdin, and kills it if it does not.
 func (p *peer) stop() error {
 	p.in.Close()
-	late := time.AfterFunc(5*time.Second, func() { p.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { p.cmd.Process.Kill() })
 	defer late.Stop()
 	return p.cmd.Wait()
 }

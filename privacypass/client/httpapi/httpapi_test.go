@@ -47,6 +47,7 @@ func newSite(t *testing.T) *site {
 	}
 	c := host.Default()
 	c.Name = "issuer.example"
+	c.Period = daemon.Duration(100 * 365 * 24 * time.Hour) // no epoch ends meanwhile
 	c.Classes = []host.Class{
 		{Name: "default", Types: []string{"0x0005", "0x0002"}, Tokens: 16, BatchSizes: []int{1, 4, 8}},
 		{Name: "create", Types: []string{"0x0005"}, Tokens: 16, BatchSizes: []int{2}},

@@ -208,8 +208,11 @@ func requestTokens(t *testing.T, h *Host, n byte) *http.Response {
 // TestCutLooksLikeAnyRefusal: an account with a cut gets in the next epoch what one
 // gets that has used up its allowance, to the octet.
 func TestCutLooksLikeAnyRefusal(t *testing.T) {
-	h := verdictHost(t, nil)
-	if err := h.court.apply(context.Background(), sign(t, verdictOn(spammer, 1), service), time.Now().Add(-24*time.Hour)); err != nil {
+	const period = 10 * 365 * 24 * time.Hour // no epoch ends meanwhile
+	h := verdictHost(t, func(c *Config) { c.Period = daemon.Duration(period) })
+	before, v := time.Now().Add(-period), verdictOn(spammer, 1)
+	v.Day = attester.DayOf(before)
+	if err := h.court.apply(context.Background(), sign(t, v, service), before); err != nil {
 		t.Fatal(err)
 	}
 	for range 4 {

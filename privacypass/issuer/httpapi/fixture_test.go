@@ -119,6 +119,7 @@ func newFixture(t testing.TB, store attester.Store, types ...privacypass.TokenTy
 	f.Handler, err = New(Config{
 		Name: name, Classes: classes, Keys: f.ring, Allowances: allowances,
 		Attesters: []attester.Attester{trust{}, attester.NewInvites(secret.New(make([]byte, 32)))},
+		Parallel:  2, // of which TestCopiesRace needs the queue, however many processors there are
 		Clock:     f.clock, Rand: rand.Reader, Registerer: f.registry,
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 	})
