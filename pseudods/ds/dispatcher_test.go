@@ -67,7 +67,7 @@ func (r *rig) runUntil(d *ds.Dispatcher, arrived func() bool) {
 	done := make(chan struct{})
 	go func() { defer close(done); d.Run(ctx) }()
 	ok := false
-	for deadline := time.Now().Add(5 * time.Second); !ok && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		r.mail.mu.Lock()
 		ok = arrived()
 		r.mail.mu.Unlock()
@@ -151,7 +151,7 @@ func TestINV06HangingProviderHoldsUpNoOther(t *testing.T) {
 	}()
 	go func() {
 		select {
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("nothing went out")
 			cancel()
 		case <-ctx.Done():

@@ -38,7 +38,7 @@ func TestParcelInHand(t *testing.T) {
 
 // offered returns the deliveries that wait, encoded, and has them fail.
 func (r *rig) offered(n int) map[string]bool {
-	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	seen := map[string]bool{}
 	r.mail.count = func(d *wire.Delivery) {

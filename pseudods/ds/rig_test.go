@@ -143,7 +143,7 @@ func (r *rig) deliver() {
 	done := make(chan error)
 	d := ds.NewDispatcher(r.ds, r.mail, ds.DispatcherConfig{Retry: time.Millisecond})
 	go func() { done <- d.Run(ctx) }()
-	for deadline := time.Now().Add(20 * time.Second); len(must(r.cfg.Store.Waiting(ctx, ds.Ref{}, 1))) > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(must(r.cfg.Store.Waiting(ctx, ds.Ref{}, 1))) > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.Fatal("the outbox does not empty")
 		}

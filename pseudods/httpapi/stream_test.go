@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pseudods/pseudods/mls"
@@ -172,45 +174,93 @@ func TestStuckReaderIsCut(t *testing.T) {
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: qs\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", PathQueueStream, MediaType, len(request), request)
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the stream goes on")
 	}
+}
+
+// pipes is a network without a kernel, whose deadlines are in virtual time.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accepted:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case p.accepted <- far:
+		return near, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// overPipes starts a server on pipes and returns a client of it.
+func overPipes(t *testing.T, s *httptest.Server, start func()) *Client {
+	t.Helper()
+	s.Listener.Close()
+	p := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+	s.Listener = p
+	start()
+	s.Client().Transport.(*http.Transport).DialContext = p.dial
+	c, err := NewClient(s.URL, s.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestIdleStreamStays: a stream on which nothing comes for longer than a client may
 // take to read is not cut off, in either version of HTTP.
 func TestIdleStreamStays(t *testing.T) {
 	for _, version := range []int{1, 2} {
-		s := httptest.NewUnstartedServer(NewHandler(Config{WriteTime: 100 * time.Millisecond, QS: &pages{next: func(ctx context.Context, yield func(*wire.Response) bool) {
-			for range 2 {
-				if !yield(&wire.Response{Body: []byte("page")}) {
-					return
-				}
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(400 * time.Millisecond):
-				}
+		synctest.Test(t, func(t *testing.T) { testIdleStreamStays(t, version) })
+	}
+}
+
+func testIdleStreamStays(t *testing.T, version int) {
+	s := httptest.NewUnstartedServer(NewHandler(Config{WriteTime: 100 * time.Millisecond, QS: &pages{next: func(ctx context.Context, yield func(*wire.Response) bool) {
+		for range 2 {
+			if !yield(&wire.Response{Body: []byte("page")}) {
+				return
 			}
-		}}}))
-		s.EnableHTTP2 = version == 2
-		s.StartTLS()
-		defer s.Close()
-		c, err := NewClient(s.URL, s.Client())
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(400 * time.Millisecond):
+			}
+		}
+	}}}))
+	s.EnableHTTP2 = version == 2
+	c := overPipes(t, s, s.StartTLS)
+	defer s.Close()
+	got := 0
+	for _, err := range c.Stream(t.Context(), encoded(t, wire.OpReadQueue, nil)) {
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("HTTP/%d: after %d pages: %v", version, got, err)
+			break
 		}
-		got := 0
-		for _, err := range c.Stream(t.Context(), encoded(t, wire.OpReadQueue, nil)) {
-			if err != nil {
-				t.Errorf("HTTP/%d: after %d pages: %v", version, got, err)
-				break
-			}
-			got++
-		}
-		if got != 2 {
-			t.Errorf("HTTP/%d: %d pages", version, got)
-		}
+		got++
+	}
+	if got != 2 {
+		t.Errorf("HTTP/%d: %d pages", version, got)
 	}
 }
 
@@ -228,15 +278,13 @@ func (w *waiting) Handle(ctx context.Context, request []byte) []byte {
 
 // TestWaitOutlastsDeadlines: a read may wait for longer than other requests may
 // take.
-func TestWaitOutlastsDeadlines(t *testing.T) {
+func TestWaitOutlastsDeadlines(t *testing.T) { synctest.Test(t, testWaitOutlastsDeadlines) }
+
+func testWaitOutlastsDeadlines(t *testing.T) {
 	s := httptest.NewUnstartedServer(NewHandler(Config{QS: new(waiting), MaxWait: time.Second}))
 	s.Config.ReadTimeout, s.Config.WriteTimeout = 100*time.Millisecond, 200*time.Millisecond
-	s.Start()
+	c := overPipes(t, s, s.Start)
 	defer s.Close()
-	c, err := NewClient(s.URL, s.Client())
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := c.Do(t.Context(), wire.OpReadQueue, encoded(t, wire.OpReadQueue, []byte("x"))); err != nil {
 		t.Errorf("a waiting read: %v", err)
 	}

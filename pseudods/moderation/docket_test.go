@@ -152,7 +152,7 @@ func TestINV01NoStoreHoldsTheReport(t *testing.T) {
 			t.Fatalf("a decided case still has %v, %v", c, err)
 		}
 		rep := report(7)
-		for what, needle := range map[string][]byte{"ID": rep.ID[:8], "group": rep.Group[:4], "client": rep.Client[:4], "user": rep.User[:4], "domain": []byte(rep.Domain),
+		for what, needle := range map[string][]byte{"ID": rep.ID[:8], "group": rep.Group[:8], "client": rep.Client[:8], "user": rep.User[:8], "domain": []byte(rep.Domain),
 			"credential": rep.Credential.Identity[:8], "key": rep.Key[:8], "note": rep.Note[:8], "message": rep.Messages[0].Content[:8]} {
 			if bytes.Contains(all[i], needle) {
 				t.Errorf("the store holds the %s", what)
@@ -214,7 +214,7 @@ func TestVerdictKeyIsTheAccused(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	// Nothing else of the report is in it.
-	for _, needle := range [][]byte{[]byte("pills"), []byte("look"), report(1).Group[:4], report(1).User[:4], report(1).Client[:4], id[:]} {
+	for _, needle := range [][]byte{report(1).Messages[0].Content[:8], report(1).Note[:8], report(1).Group[:8], report(1).User[:8], report(1).Client[:8], id[:]} {
 		if bytes.Contains(to.got[0], needle) {
 			t.Errorf("the verdict says %x", needle)
 		}

@@ -291,7 +291,7 @@ func TestINV06ManySendersAndReaders(t *testing.T) {
 			wg.Go(func() {
 				var seen [groups]int
 				for total := 0; total < groups*messages; {
-					page, err := r.service.Read(r.ctx, o.queue, o.last, 10, 5*time.Second)
+					page, err := r.service.Read(r.ctx, o.queue, o.last, 10, time.Minute)
 					if err != nil || len(page.Entries) == 0 {
 						t.Errorf("after %d messages: %v", total, err)
 						return

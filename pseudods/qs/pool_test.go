@@ -85,7 +85,9 @@ func TestKeyPackages(t *testing.T) {
 }
 
 func TestUselessKeyPackages(t *testing.T) {
-	r := newRig(t, nil)
+	now := time.Now() // stands still: the day does not end
+	r := newRig(t, func(c *qs.Config) { c.Now = func() time.Time { return now } })
+	today := func() uint32 { return uint32(now.Unix() / day) }
 	with := func(change func(*wire.PublishedKeyPackage)) wire.PublishedKeyPackage {
 		k := keyPackage()
 		change(&k)

@@ -103,7 +103,7 @@ func TestDatabaseDown(t *testing.T) {
 	if err := d.Cluster().Restart(); err != nil {
 		t.Fatal(err)
 	}
-	for range 100 {
+	for range 600 {
 		if ready() == http.StatusOK {
 			break
 		}

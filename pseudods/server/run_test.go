@@ -25,12 +25,41 @@ import (
 	"github.com/pseudods/pseudods/pseudods/wire"
 )
 
-// TestDrain: a server that is told to stop says so while it goes on, then answers
-// the reads that wait, and closes.
+// TestDrainDelay: a server that is told to stop says so while it goes on.
+func TestDrainDelay(t *testing.T) {
+	c := config(t)
+	c.DrainDelay = daemon.Duration(time.Hour)
+	s := must(New(c))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	ready := func(want int) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			status, _ := get(t, s.Running().Admin+"/readyz")
+			if status == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("readiness: %d, want %d", status, want)
+			}
+		}
+	}
+	ready(http.StatusOK)
+	cancel()
+	ready(http.StatusServiceUnavailable)
+	provider(t, s.URL(DS)) // it still answers
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	<-ended // by the cut
+}
+
+// TestDrain: a server that was told to stop answers the reads that wait, and closes.
 func TestDrain(t *testing.T) {
 	c := config(t)
 	cheap(&c)
-	c.DrainDelay = daemon.Duration(500 * time.Millisecond)
+	c.DrainDelay = daemon.Duration(time.Millisecond)
 	s := must(New(c))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -40,19 +69,19 @@ func TestDrain(t *testing.T) {
 		page wire.QueuePage
 		err  error
 	}
-	waiting := make(chan answer, 1)
-	go func() {
+	waiting := make(chan answer, 2)
+	read := func() {
 		var a answer
 		a.err = alice.send(wire.OpReadQueue, alice.request(wire.OpReadQueue, &wire.ReadQueue{Queue: alice.queue, Wait: 50}, alice.sign, nil), &a.page)
 		waiting <- a
-	}()
-	time.Sleep(200 * time.Millisecond)
-	cancel()
-	time.Sleep(100 * time.Millisecond)
-	if status, _ := get(t, s.Running().Admin+"/readyz"); status != http.StatusServiceUnavailable {
-		t.Errorf("ready while draining: %d", status)
 	}
-	provider(t, s.URL(DS)) // it still answers
+	go read()
+	go read()
+	// When one was replaced the other waits at the server.
+	if a := <-waiting; !errors.Is(a.err, &wire.Error{Code: wire.CodeReplaced}) {
+		t.Fatalf("an older read: %+v", a)
+	}
+	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("the drain: %v", err)
 	}
