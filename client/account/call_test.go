@@ -201,15 +201,8 @@ func TestRefusals(t *testing.T) {
 	s.messages.answer = func(*wire.Request) ([]byte, error) { return nil, refused(wire.CodeInternal) }
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	asked := 0
-	alice.net.lose(func(path string) (bool, bool) {
-		if path == httpapi.PathGroupOperation {
-			if asked++; asked > 1 {
-				cancel()
-			}
-		}
-		return false, false
-	})
+	seen := unanswered(httpapi.PathGroupOperation, cancel)
+	alice.net.lose(func(path string) (bool, bool) { seen(path); return false, false })
 	err := alice.Call(ctx, c)
 	s.want(err, account.ErrUncertain)
 	s.want(err, refused(wire.CodeInternal))

@@ -104,18 +104,8 @@ func TestCancelHidesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	holder, err := postgres.Open(t.Context(), postgres.Config{URL: d.URL(), MaxConns: 1}, sample)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer holder.Close()
-	holds := func(sql string) {
-		t.Helper()
-		if err := holder.Write(t.Context(), sql, nil, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	const wait = "select 1 from pg_advisory_xact_lock(1)"
+	latch := d.Latch(t)
+	const wait = "select 1 from " + pgtest.AtLatch
 	// waiting makes a call that waits at the server, and ends its context then.
 	waiting := func(call func(context.Context) error) (context.Context, chan error) {
 		t.Helper()
@@ -123,26 +113,20 @@ func TestCancelHidesNothing(t *testing.T) {
 		defer cancel()
 		answer := make(chan error, 1)
 		go func() { answer <- call(ctx) }()
-		for !d.Holds(t, "select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'") {
-			select {
-			case err := <-answer:
-				t.Fatalf("it does not wait: %v", err)
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
+		latch.Await(t, answer)
 		return ctx, answer
 	}
 	var n int
-	holds("select pg_advisory_lock(1)")
+	latch.Close(t)
 	ctx, answer := waiting(func(ctx context.Context) error { return db.Write(ctx, wait, nil, postgres.One(&n)) })
-	holds("select pg_advisory_unlock(1)")
+	latch.Open(t)
 	if err := <-answer; err != nil || n != 1 {
 		t.Fatalf("a write that was sent: %d, %v", n, err)
 	}
 	if err := db.Write(ctx, "select sample.nap(0)", nil, nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a write under a context that has ended: %v", err)
 	}
-	holds("select pg_advisory_lock(1)")
+	latch.Close(t)
 	if _, answer = waiting(func(ctx context.Context) error { return db.Read(ctx, wait, nil, nil) }); !errors.Is(<-answer, context.Canceled) {
 		t.Fatal("a read whose context ended was answered")
 	}
