@@ -33,6 +33,7 @@ func (w *echoWork) do(ctx context.Context, s *session) error {
 		return client.ErrLost
 	case "wait":
 		<-ctx.Done()
+		close(waited)
 		return ctx.Err()
 	}
 	return nil
@@ -40,10 +41,14 @@ func (w *echoWork) do(ctx context.Context, s *session) error {
 
 var echo = command{"echo", "TEXT", "", shared, 0, func() work { return new(echoWork) }}
 
+// waited is closed when the command of the present counter that waits has ended.
+var waited chan struct{}
+
 // counterAt takes commands at a place until the test ends.
 func counterAt(t *testing.T, ctx context.Context, dir string) *counter {
 	t.Helper()
 	known := commands
+	waited = make(chan struct{})
 	commands = append(commands[:len(commands):len(commands)], echo)
 	c, err := (&session{location: &location{dir: dir}}).serve(ctx)
 	if err != nil {
@@ -101,18 +106,34 @@ func TestCommandsGoToTheProcessThatListens(t *testing.T) {
 // process that listens.
 func TestHangingUpEndsTheCommand(t *testing.T) {
 	dir := t.TempDir()
-	c := counterAt(t, t.Context(), dir)
+	counterAt(t, t.Context(), dir)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	if _, _, err := order1(t, ctx, dir, "wait", cancel); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	done := make(chan struct{})
-	go func() { c.close(); close(done) }()
 	select {
-	case <-done:
+	case <-waited:
 	case <-time.After(longest):
 		t.Fatal("the command goes on")
+	}
+}
+
+// TestInterruptedBeforeItIsTold: a command that is interrupted while it is handed over
+// says so.
+func TestInterruptedBeforeItIsTold(t *testing.T) {
+	dir := t.TempDir()
+	counterAt(t, t.Context(), dir)
+	l, err := dial(&location{dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.SetDeadline(time.Now()) // as the interruption does, however late it comes to that
+	if err := l.forward(ctx, &echo, &echoWork{Text: "hello"}, terminal{nil, io.Discard, io.Discard}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
 	}
 }
 
