@@ -145,7 +145,8 @@ func TestINV06HangingProviderHoldsUpNoOther(t *testing.T) {
 		for range workers {
 			<-h.held
 		}
-		if here.send("meanwhile") != nil {
+		if err := here.send("meanwhile"); err != nil {
+			t.Error(err)
 			cancel()
 		}
 	}()
